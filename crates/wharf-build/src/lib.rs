@@ -1,0 +1,1 @@
+//! Wires a build: context, sources, ops, exporters.

@@ -1,0 +1,1 @@
+//! Steps, ops, cache keys, events; lowering of a Dockerfile.

@@ -1,0 +1,1 @@
+//! Digests, references, platforms, media types and image documents.

@@ -1,0 +1,1 @@
+//! A tree as a root filesystem: FUSE server, recorder, overlay, commit.

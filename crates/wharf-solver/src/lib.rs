@@ -1,0 +1,1 @@
+//! Schedules a graph of steps.

@@ -1,0 +1,1 @@
+//! Blobs, trees, action results, pins, leases and their garbage collection.

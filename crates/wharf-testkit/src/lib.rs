@@ -1,0 +1,1 @@
+//! Test context, fake and real peers.

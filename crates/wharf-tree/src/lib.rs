@@ -1,0 +1,1 @@
+//! Merkle trees: merge, graft, diff, look-up, tar and encoding.
