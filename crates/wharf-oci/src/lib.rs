@@ -1,1 +1,7 @@
-//! Digests, references, platforms, media types and image documents.
+//! The nouns of the OCI specifications as plain data: digests, references, platforms, media types, image documents.
+//!
+//! Nothing here does I/O. Every other crate may depend on this one.
+
+mod digest;
+
+pub use digest::{Digest, Hasher, ParseDigestError};

@@ -1,0 +1,125 @@
+//! One entry of a directory: what it is, and the attributes that count.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use wharf_oci::Digest;
+
+use crate::dir::{Dir, DirRole};
+
+/// Extended attributes by full name (`user.x`, `security.capability`, `system.posix_acl_access`), sorted.
+pub type Xattrs = BTreeMap<Vec<u8>, Vec<u8>>;
+
+/// Owner, permissions and extended attributes.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct Attrs {
+    /// The low twelve bits of `st_mode`: permissions, set-uid, set-gid, sticky. Symbolic links have 0o777.
+    pub mode: u16,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// `None` when there is none, which is nearly always.
+    pub xattrs: Option<Arc<Xattrs>>,
+}
+
+impl Attrs {
+    /// Attributes of root:root without extended attributes.
+    pub const fn root(mode: u16) -> Self {
+        Self {
+            mode,
+            uid: 0,
+            gid: 0,
+            xattrs: None,
+        }
+    }
+}
+
+/// A modification time. Never part of a tree's digest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Mtime {
+    /// Seconds since the epoch; negative before it.
+    pub secs: i64,
+    /// Nanoseconds, 0 to 999,999,999.
+    pub nanos: u32,
+}
+
+/// Device numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Device {
+    /// Major number.
+    pub major: u32,
+    /// Minor number.
+    pub minor: u32,
+}
+
+/// What an entry is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Node {
+    /// A directory.
+    Dir(Arc<Dir>, DirRole),
+    /// A regular file by the digest of its content.
+    File {
+        /// Digest of the whole content.
+        digest: Digest,
+        /// Length in bytes.
+        size: u64,
+    },
+    /// A symbolic link and its target, as it stands.
+    Symlink(Arc<[u8]>),
+    /// A character device.
+    CharDevice(Device),
+    /// A block device.
+    BlockDevice(Device),
+    /// A named pipe.
+    Fifo,
+    /// A socket's name.
+    Socket,
+    /// Only in layers: the name exists below and is gone. Its attributes and time mean nothing and are zero.
+    Whiteout,
+}
+
+impl Node {
+    /// The directory, if this is one.
+    pub const fn as_dir(&self) -> Option<&Arc<Dir>> {
+        match self {
+            Self::Dir(dir, _) => Some(dir),
+            _ => None,
+        }
+    }
+
+    /// Whether this is a directory.
+    pub const fn is_dir(&self) -> bool {
+        matches!(self, Self::Dir(..))
+    }
+}
+
+/// An entry: attributes, time and node. The name is the directory's affair.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Owner, permissions, extended attributes.
+    pub attrs: Attrs,
+    /// Modification time.
+    pub mtime: Mtime,
+    /// What it is.
+    pub node: Node,
+}
+
+impl Entry {
+    /// An entry of a layer that says "gone".
+    pub const fn whiteout() -> Self {
+        Self {
+            attrs: Attrs::root(0),
+            mtime: Mtime { secs: 0, nanos: 0 },
+            node: Node::Whiteout,
+        }
+    }
+
+    /// A directory that is wholly known: attributes and children.
+    pub fn dir(attrs: Attrs, mtime: Mtime, dir: Dir) -> Self {
+        Self {
+            attrs,
+            mtime,
+            node: Node::Dir(Arc::new(dir), DirRole::Full),
+        }
+    }
+}
