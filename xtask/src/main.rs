@@ -1,2 +1,35 @@
-//! Developer commands.
-fn main() {}
+//! Developer commands: `cargo xtask test` is what CI runs.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command for people")]
+
+mod arrows;
+mod setup;
+mod stage;
+mod test;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "usage: cargo xtask COMMAND
+
+  test [--heavy]     everything that CI runs: set-up, format, lints, licences, docs, arrows, tests
+  setup              only install what the tests need beyond Rust
+  arrows             only check which crate depends on which
+";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = args.iter().map(String::as_str).collect();
+    let done = match words[..] {
+        ["test"] => test::run(test::Length::Short),
+        ["test", "--heavy"] => test::run(test::Length::Heavy),
+        ["setup"] => setup::run(),
+        ["arrows"] => arrows::check(),
+        _ => Err(USAGE.to_owned()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("{why}");
+            ExitCode::FAILURE
+        }
+    }
+}

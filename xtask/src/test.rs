@@ -1,0 +1,78 @@
+//! `cargo xtask test`: every check and every test, in the order in which they are cheapest to fail.
+
+use std::{path::PathBuf, process::Command};
+
+use crate::{
+    arrows, setup,
+    stage::{self, Pipeline, cargo},
+};
+
+/// How long the heavy suites may take.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Length {
+    /// Every case at least once.
+    Short,
+    /// In full.
+    Heavy,
+}
+
+/// Pinned, so that a new lint of a new version is a change of ours.
+const DENY_VERSION: &str = "0.20.2";
+
+/// Runs all stages and prints the summary.
+pub(crate) fn run(length: Length) -> Result<(), String> {
+    let mut pipeline = Pipeline::default();
+    pipeline.stage("set-up", setup::run);
+    pipeline.command("format", &mut cargo(&["fmt", "--all", "--check"]));
+    pipeline.stage("arrows", arrows::check);
+    pipeline.command(
+        "clippy",
+        &mut cargo(&[
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--quiet",
+            "--",
+            "--deny",
+            "warnings",
+        ]),
+    );
+    pipeline.stage("licences, bans, sources", deny);
+    pipeline.command(
+        "docs",
+        cargo(&["doc", "--workspace", "--no-deps", "--quiet"]).env("RUSTDOCFLAGS", "-D warnings"),
+    );
+    pipeline.command("tests", &mut tests(length));
+    pipeline.finish()
+}
+
+fn tests(length: Length) -> Command {
+    let mut command = cargo(&["test", "--workspace", "--no-fail-fast"]);
+    if length == Length::Heavy {
+        command.env("WHARF_TEST_HEAVY", "1");
+    }
+    if std::env::var_os("CI").is_some() && setup::is_root() {
+        command.env("WHARF_TEST_REQUIRE_ALL", "1");
+    }
+    command
+}
+
+/// `cargo deny` without its advisory database, which needs a network that CI may not have.
+fn deny() -> Result<(), String> {
+    let tools = PathBuf::from("target/tools");
+    let program = tools.join("bin/cargo-deny");
+    if !program.exists() {
+        let root = tools.to_string_lossy();
+        stage::run(&mut cargo(&[
+            "install",
+            "--quiet",
+            "--locked",
+            "--root",
+            &root,
+            "--version",
+            DENY_VERSION,
+            "cargo-deny",
+        ]))?;
+    }
+    stage::run(Command::new(program).args(["--offline", "check", "bans", "licenses", "sources"]))
+}
