@@ -3,12 +3,33 @@
 //! Everything here is in memory and pure: reading file contents, disks and processes are other crates' affairs. Paths are
 //! bytes, relative to the root, with `/` between components.
 
+pub mod blob;
+pub mod build;
+pub mod compress;
+pub mod diff;
 pub mod dir;
+pub mod encode;
 pub mod entry;
+pub mod glob;
+pub mod graft;
+pub mod lookup;
+pub mod merge;
+pub mod mode;
 pub mod path;
+pub mod tar;
+pub mod times;
 pub mod tree;
 
+pub use blob::{BlobRead, BlobSink};
+pub use build::{BuildError, LayerBuilder, TreeBuilder};
+pub use diff::diff;
 pub use dir::{Dir, DirRole};
+pub use encode::DecodeError;
 pub use entry::{Attrs, Device, Entry, Mtime, Node, Xattrs};
-pub use path::{Name, PathError, TreePath};
+pub use graft::{CopyOptions, Graft, GraftError};
+pub use lookup::{FollowLast, Lookup, LookupError, Resolved, Visit};
+pub use merge::{MergeError, merge, regraft};
+pub use mode::{ModeChange, ModeError};
+pub use path::{Name, PATH_MAX, PathError, TreePath};
+pub use times::TimesError;
 pub use tree::{HardLinks, Layer, TimesDigest, Tree, TreeDigest};

@@ -2,6 +2,9 @@
 
 use std::{borrow::Borrow, fmt, sync::Arc};
 
+/// Longest path that is taken into a tree, in bytes: Linux's limit. It also bounds how deep a tree is.
+pub const PATH_MAX: usize = 4096;
+
 /// One path component: 1 to 255 bytes, no `/`, no NUL, neither `.` nor `..`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Name(Arc<[u8]>);
@@ -146,6 +149,12 @@ impl TreePath {
             [b'/', rest @ ..] => Some(Self(rest.to_vec())),
             _ => None,
         }
+    }
+}
+
+impl AsRef<[u8]> for TreePath {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
     }
 }
 
