@@ -2,6 +2,7 @@
 //!
 //! Nothing here does I/O. Every other crate may depend on this one.
 
+pub mod config;
 mod digest;
 
 pub use digest::{Digest, Hasher, ParseDigestError};
