@@ -1,1 +1,25 @@
-//! Steps, ops, cache keys, events; lowering of a Dockerfile.
+//! What a build does, as data: steps and ops, the keys of their results, the events of a solve, and how a Dockerfile becomes
+//! a graph of steps.
+//!
+//! Nothing here reads a disk, asks a network or starts a process: what lowering must know of the world (base images'
+//! configurations, settings) is given to it.
+
+mod copy;
+mod encode;
+pub mod event;
+pub mod key;
+mod op;
+mod run;
+mod source;
+mod step;
+
+pub use copy::{CopyOp, CopySource, DownloadSource, FileSource, ParentsPattern, PathSource};
+pub use op::{MkdirOp, Op};
+pub use run::{
+    BindMount, CacheMount, FileOwner, HostAlias, Mount, NetworkMode, RunOp, ScriptMount, SecretMount,
+    SecurityMode, Sharing, SshMount, TmpfsMount, Ulimit,
+};
+pub use source::{
+    ContextName, ContextSource, GitSource, HttpSource, ImageSource, LayoutSource, PullPolicy, Source,
+};
+pub use step::{Graph, HistoryEntry, Input, Origin, Reusable, SourceSpan, Step, StepId, Target};
