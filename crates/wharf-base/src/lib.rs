@@ -1,1 +1,17 @@
 //! Base images from distribution packages.
+//!
+//! A base goes through four states, each plain data: *settings* ([`BaseSettings`], what a project asks for), *resolution*
+//! (which exact packages, verified down from the archives' keys), *plan* ([`BasePlan`]: the packages unpacked and merged in
+//! the store, and a RUN op that configures them) and *base* ([`Base`]: the finished layers). Where packages come from is a
+//! trait; apt's archives are its first implementation.
+//!
+//! Nothing here runs a process: who runs the configure step is the caller's affair ([`Configurer`]). Nothing here reads the
+//! environment; addresses of archives come from the caller or from the host's own configuration, and none is compiled in.
+
+mod suggest;
+
+pub mod observe;
+pub mod settings;
+
+pub use observe::{Observer, Phase, Progress, Unobserved};
+pub use settings::{BaseSettings, Origin, SettingsError, Variant};
