@@ -16,6 +16,7 @@ pub mod lookup;
 pub mod merge;
 pub mod mode;
 pub mod path;
+pub mod readset;
 pub mod tar;
 pub mod times;
 pub mod tree;

