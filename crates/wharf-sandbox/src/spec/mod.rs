@@ -1,0 +1,127 @@
+//! What is to be run, in which root, with what around it: data, complete, checked by nobody but the kernel.
+
+mod limits;
+mod mount;
+mod network;
+pub(crate) mod raw;
+mod root;
+
+pub use limits::{Limits, Resource, Ulimit};
+pub use mount::{Mount, SyntheticFile};
+pub use network::{Network, Private, Publish};
+pub use root::Root;
+
+use std::{ffi::OsString, path::PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{caps::Capabilities, seccomp::Seccomp};
+
+/// One process and its surroundings. [`Spec::new`] gives Docker's defaults.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spec {
+    /// The root file system.
+    pub root: Root,
+    /// Exec form: the program and its arguments. A program without a slash is searched in `PATH` *inside* the root.
+    #[serde(with = "raw::list")]
+    pub argv: Vec<OsString>,
+    /// The whole environment, `NAME=value`; nothing of the caller's is added.
+    #[serde(with = "raw::list")]
+    pub env: Vec<OsString>,
+    /// The working directory, absolute, in the root; it must exist.
+    #[serde(with = "raw")]
+    pub cwd: PathBuf,
+    /// The user, as a number inside.
+    pub uid: u32,
+    /// The group, as a number inside.
+    pub gid: u32,
+    /// Supplementary groups, as numbers inside.
+    pub groups: Vec<u32>,
+    /// What `hostname` says.
+    pub hostname: String,
+    /// Mounted in this order, after /proc, /dev and /sys. Their targets must exist in the root.
+    pub mounts: Vec<Mount>,
+    /// The network that the process sees.
+    pub network: Network,
+    /// The bounding set, and, for uid 0, what is permitted and effective.
+    pub capabilities: Capabilities,
+    /// The system calls that the process may make.
+    pub seccomp: Seccomp,
+    /// Paths hidden by `/dev/null` or an empty directory; those that do not exist are passed over.
+    #[serde(with = "raw::list")]
+    pub masked_paths: Vec<PathBuf>,
+    /// Paths made read-only; those that do not exist are passed over.
+    #[serde(with = "raw::list")]
+    pub readonly_paths: Vec<PathBuf>,
+    /// Size of `/dev/shm` in bytes.
+    pub shm_size: u64,
+    /// Resource limits (`--ulimit`).
+    pub ulimits: Vec<Ulimit>,
+    /// Limits on memory, processors and processes, where a cgroup can be had.
+    pub limits: Limits,
+    /// Whether the process gets a terminal of its own instead of the streams of [`Io`](crate::Io).
+    pub tty: bool,
+}
+
+/// Docker's: what /proc and /sys tell of the machine and not of the container (moby `daemon/pkg/oci/defaults.go`).
+const MASKED: &[&str] = &[
+    "/proc/acpi",
+    "/proc/asound",
+    "/proc/interrupts",
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/latency_stats",
+    "/proc/sched_debug",
+    "/proc/scsi",
+    "/proc/timer_list",
+    "/proc/timer_stats",
+    "/sys/devices/virtual/powercap",
+    "/sys/firmware",
+];
+
+/// Docker's: what of /proc would change the machine.
+const READ_ONLY: &[&str] = &[
+    "/proc/bus",
+    "/proc/fs",
+    "/proc/irq",
+    "/proc/sys",
+    "/proc/sysrq-trigger",
+];
+
+/// Docker's default of `--shm-size`: 64 MiB.
+const SHM_SIZE: u64 = 64 << 20;
+
+impl Spec {
+    /// `argv` in `root` as Docker would run it: uid 0, default capabilities and seccomp profile, host network, no terminal, an empty
+    /// environment, working directory `/`.
+    pub fn new(root: Root, argv: Vec<OsString>) -> Self {
+        Self {
+            root,
+            argv,
+            env: Vec::new(),
+            cwd: "/".into(),
+            uid: 0,
+            gid: 0,
+            groups: Vec::new(),
+            hostname: "wharf".into(),
+            mounts: Vec::new(),
+            network: Network::Host,
+            capabilities: Capabilities::docker(),
+            seccomp: Seccomp::Default,
+            masked_paths: MASKED.iter().map(PathBuf::from).collect(),
+            readonly_paths: READ_ONLY.iter().map(PathBuf::from).collect(),
+            shm_size: SHM_SIZE,
+            ulimits: Vec::new(),
+            limits: Limits::default(),
+            tty: false,
+        }
+    }
+
+    /// Takes away what protects the machine, as `RUN --security=insecure` asks: all capabilities, no seccomp, nothing masked.
+    pub fn insecure(&mut self) {
+        self.capabilities = Capabilities::all();
+        self.seccomp = Seccomp::Unconfined;
+        self.masked_paths.clear();
+        self.readonly_paths.clear();
+    }
+}

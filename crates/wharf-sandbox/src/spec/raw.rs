@@ -1,0 +1,105 @@
+//! Byte strings in JSON: each byte is the character of the same number (Latin-1), so that any path or content survives and
+//! plain text stays plain.
+
+use std::{
+    ffi::OsString,
+    os::unix::ffi::{OsStrExt, OsStringExt},
+    path::PathBuf,
+};
+
+use serde::{Deserialize, Deserializer, Serializer, de::Error as _};
+
+/// What is made of bytes and nothing else.
+pub(crate) trait Raw: Sized {
+    /// The bytes.
+    fn raw(&self) -> &[u8];
+    /// The value that has these bytes.
+    fn from_raw(bytes: Vec<u8>) -> Self;
+}
+
+impl Raw for OsString {
+    fn raw(&self) -> &[u8] {
+        self.as_bytes()
+    }
+    fn from_raw(bytes: Vec<u8>) -> Self {
+        OsString::from_vec(bytes)
+    }
+}
+
+impl Raw for PathBuf {
+    fn raw(&self) -> &[u8] {
+        self.as_os_str().as_bytes()
+    }
+    fn from_raw(bytes: Vec<u8>) -> Self {
+        OsString::from_vec(bytes).into()
+    }
+}
+
+impl Raw for Vec<u8> {
+    fn raw(&self) -> &[u8] {
+        self
+    }
+    fn from_raw(bytes: Vec<u8>) -> Self {
+        bytes
+    }
+}
+
+pub(crate) fn serialize<T: Raw, S: Serializer>(value: &T, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(&text(value))
+}
+
+pub(crate) fn deserialize<'de, T: Raw, D: Deserializer<'de>>(from: D) -> Result<T, D::Error> {
+    bytes(&String::deserialize(from)?)
+        .ok_or_else(|| D::Error::custom("a character above 255 in a byte string"))
+}
+
+fn text(value: &impl Raw) -> String {
+    value.raw().iter().copied().map(char::from).collect()
+}
+
+fn bytes<T: Raw>(text: &str) -> Option<T> {
+    let bytes: Result<Vec<u8>, _> = text.chars().map(u8::try_from).collect();
+    bytes.ok().map(T::from_raw)
+}
+
+/// The same for lists.
+pub(crate) mod list {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error as _};
+
+    use super::Raw;
+
+    pub(crate) fn serialize<T: Raw, S: Serializer>(values: &[T], to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq(values.iter().map(super::text))
+    }
+
+    pub(crate) fn deserialize<'de, T: Raw, D: Deserializer<'de>>(from: D) -> Result<Vec<T>, D::Error> {
+        let texts = Vec::<String>::deserialize(from)?;
+        let values: Option<Vec<T>> = texts.iter().map(|text| super::bytes(text)).collect();
+        values.ok_or_else(|| D::Error::custom("a character above 255 in a byte string"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(serde::Serialize, serde::Deserialize, PartialEq, Debug)]
+    struct Sample {
+        #[serde(with = "super")]
+        one: PathBuf,
+        #[serde(with = "super::list")]
+        many: Vec<Vec<u8>>,
+    }
+
+    #[test]
+    fn every_byte_survives() {
+        let all: Vec<u8> = (0..=255).collect();
+        let sample = Sample {
+            one: PathBuf::from_raw(all.clone()),
+            many: vec![all, b"plain".to_vec(), Vec::new()],
+        };
+        let json = serde_json::to_string(&sample).unwrap();
+        assert!(json.contains("\"plain\""));
+        assert_eq!(serde_json::from_str::<Sample>(&json).unwrap(), sample);
+    }
+}
