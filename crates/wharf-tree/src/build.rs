@@ -1,7 +1,11 @@
 //! Making trees and layers entry by entry.
 
+use std::sync::Arc;
+
 use crate::{
-    entry::{Attrs, Entry, Mtime},
+    dir::DirRole,
+    edit::Editor,
+    entry::{Attrs, Entry, Mtime, Node},
     path::TreePath,
     tree::{Layer, Tree},
 };
@@ -21,59 +25,68 @@ pub enum BuildError {
         /// The target.
         path: TreePath,
     },
-    /// Longer than Linux allows a path to be.
-    #[error("a path of {length} bytes is longer than {}", crate::path::PATH_MAX)]
+    /// Longer, or deeper, than Linux allows a path to be.
+    #[error(
+        "a path of {length} bytes, with what is below it, is longer than {}",
+        crate::path::PATH_MAX
+    )]
     TooLong {
         /// Its length in bytes.
         length: usize,
     },
+    /// The root directory cannot be removed or replaced.
+    #[error("the root directory cannot be replaced")]
+    Root,
 }
 
-/// Makes a [`Tree`]. Parents that were not inserted are root's, mode 0755, time zero.
+/// Makes a [`Tree`]. Parents that were not inserted are root's, mode 0755, time zero. What is inserted must be complete:
+/// no whiteouts, all directories [`DirRole::Full`].
 #[derive(Debug, Clone)]
-pub struct TreeBuilder {
-    tree: Tree,
-}
-
-/// Makes a [`Layer`]. Parents that were not inserted are structural.
-#[derive(Debug, Clone)]
-pub struct LayerBuilder {
-    layer: Layer,
-}
+pub struct TreeBuilder(Editor);
 
 impl TreeBuilder {
     /// Starts with [`Tree::empty`].
     pub fn new() -> Self {
-        Self { tree: Tree::empty() }
+        Self::from_tree(&Tree::empty())
     }
-    /// Starts with `tree`.
+
+    /// Starts with `tree`, what is not changed stays shared.
     pub fn from_tree(tree: &Tree) -> Self {
-        Self { tree: tree.clone() }
+        Self(Editor::new(&tree.root, &tree.links, DirRole::Full))
     }
+
     /// Sets the attributes and time of the root directory.
     pub fn root(&mut self, attrs: Attrs, mtime: Mtime) {
-        let _ = (attrs, mtime);
-        unimplemented!()
+        (self.0.root.attrs, self.0.root.mtime) = (attrs, mtime);
     }
-    /// Puts `entry` at `path`, in place of what was there. A directory put on a directory replaces its attributes and
-    /// adds its children to it.
+
+    /// Puts `entry` at `path`, in place of what was there, and out of its group of hard links. A directory put on a
+    /// directory replaces its attributes and time and adds its children to it.
     pub fn insert(&mut self, path: &TreePath, entry: Entry) -> Result<(), BuildError> {
-        let _ = (path, entry);
-        unimplemented!()
+        self.0.insert(path, entry)
     }
+
     /// Makes `new` another name of the file `existing`.
     pub fn hard_link(&mut self, existing: &TreePath, new: &TreePath) -> Result<(), BuildError> {
-        let _ = (existing, new);
-        unimplemented!()
+        self.0.hard_link(existing, new)
     }
-    /// Takes an entry out, with all below it. Nothing there is no error.
-    pub fn remove(&mut self, path: &TreePath) {
-        let _ = path;
-        unimplemented!()
+
+    /// Takes an entry out, with all below it. Nothing there is no error; the root stays.
+    pub fn remove(&mut self, path: &TreePath) -> Option<Entry> {
+        self.0.remove(path)
     }
-    /// The tree so far.
+
+    /// The entry at `path` so far.
+    pub fn get(&self, path: &TreePath) -> Option<&Entry> {
+        self.0.root.below(path)
+    }
+
+    /// The tree.
     pub fn finish(self) -> Tree {
-        self.tree
+        Tree {
+            links: Arc::new(self.0.links()),
+            root: self.0.root,
+        }
     }
 }
 
@@ -83,40 +96,83 @@ impl Default for TreeBuilder {
     }
 }
 
+/// Makes a [`Layer`]. Parents that were not inserted are structural.
+#[derive(Debug, Clone)]
+pub struct LayerBuilder(Editor);
+
 impl LayerBuilder {
     /// Starts with [`Layer::empty`].
     pub fn new() -> Self {
-        Self { layer: Layer::empty() }
+        Self::from_layer(&Layer::empty())
     }
+
+    /// Starts with `layer`.
+    pub fn from_layer(layer: &Layer) -> Self {
+        Self(Editor::new(&layer.root, &layer.links, DirRole::Structural))
+    }
+
     /// Says that the root directory itself has these attributes.
     pub fn root(&mut self, attrs: Attrs, mtime: Mtime) {
-        let _ = (attrs, mtime);
-        unimplemented!()
+        let full = Node::Dir(Arc::default(), DirRole::Full);
+        let root = Entry {
+            attrs,
+            mtime,
+            node: full,
+        };
+        self.0
+            .insert(&TreePath::root(), root)
+            .expect("a directory fits on the root");
     }
-    /// Puts `entry` at `path`, in place of what was there. A directory put on a directory replaces its attributes and
-    /// adds its children to it.
+
+    /// Puts `entry` at `path`, in place of what was there, and out of its group of hard links. A directory put on a
+    /// directory replaces its attributes and time, unless it is structural, and adds its children to it. A directory put
+    /// on a whiteout is opaque.
     pub fn insert(&mut self, path: &TreePath, entry: Entry) -> Result<(), BuildError> {
-        let _ = (path, entry);
-        unimplemented!()
+        self.0.insert(path, entry)
     }
+
     /// Makes `new` another name of the file `existing`, which must be in this layer.
     pub fn hard_link(&mut self, existing: &TreePath, new: &TreePath) -> Result<(), BuildError> {
-        let _ = (existing, new);
-        unimplemented!()
+        self.0.hard_link(existing, new)
     }
-    /// Says that what the parent has at `path` is gone.
+
+    /// Says that what the parent has at `path` is gone. What this layer has there stays: a whiteout is about lower layers
+    /// only, wherever it comes in the tar (OCI image specification, "Whiteouts"); a directory becomes opaque.
     pub fn whiteout(&mut self, path: &TreePath) -> Result<(), BuildError> {
-        let _ = path;
-        unimplemented!()
+        if path.is_root() {
+            return Err(BuildError::Root);
+        }
+        match self.get(path).map(|entry| entry.node.is_dir()) {
+            Some(true) => self.opaque(path),
+            Some(false) => Ok(()),
+            None => self.0.insert(path, Entry::whiteout()),
+        }
     }
-    /// Says that the directory at `path`, which must have been inserted, hides the parent's children.
+
+    /// Says that the directory at `path` hides the parent's children. One that was not inserted before or afterwards is
+    /// root's, mode 0755.
     pub fn opaque(&mut self, path: &TreePath) -> Result<(), BuildError> {
-        let _ = path;
-        unimplemented!()
+        let entry = self.0.dir(path)?;
+        if let Node::Dir(_, role) = &mut entry.node {
+            if *role == DirRole::Structural {
+                entry.attrs = Attrs::root(0o755);
+            }
+            *role = DirRole::Opaque;
+        }
+        Ok(())
     }
-    /// The layer so far.
+
+    /// The entry at `path` so far.
+    pub fn get(&self, path: &TreePath) -> Option<&Entry> {
+        self.0.root.below(path)
+    }
+
+    /// The layer.
     pub fn finish(self) -> Layer {
-        self.layer
+        Layer {
+            links: Arc::new(self.0.links()),
+            root: self.0.root,
+        }
     }
 }
 

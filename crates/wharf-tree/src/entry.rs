@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use wharf_oci::Digest;
 
-use crate::dir::{Dir, DirRole};
+use crate::{
+    dir::{Dir, DirRole},
+    path::TreePath,
+};
 
 /// Extended attributes by full name (`user.x`, `security.capability`, `system.posix_acl_access`), sorted.
 pub type Xattrs = BTreeMap<Vec<u8>, Vec<u8>>;
@@ -34,6 +37,14 @@ impl Attrs {
     }
 }
 
+impl Attrs {
+    /// Whether there is a POSIX access control list, which kernels enforce only when told to.
+    pub fn has_acl(&self) -> bool {
+        let acl = |name: &Vec<u8>| name.starts_with(b"system.posix_acl_");
+        self.xattrs.as_ref().is_some_and(|xattrs| xattrs.keys().any(acl))
+    }
+}
+
 /// A modification time. Never part of a tree's digest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Mtime {
@@ -43,13 +54,29 @@ pub struct Mtime {
     pub nanos: u32,
 }
 
-/// Device numbers.
+/// Device numbers, as far as Linux has them: 12 bits of major and 20 of minor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Device {
     /// Major number.
     pub major: u32,
     /// Minor number.
     pub minor: u32,
+}
+
+impl Device {
+    /// The highest numbers that Linux can hold.
+    pub const MAX: Self = Self {
+        major: 0xfff,
+        minor: 0xf_ffff,
+    };
+
+    /// Device numbers, `None` when Linux has no such.
+    pub const fn new(major: u32, minor: u32) -> Option<Self> {
+        if major > Self::MAX.major || minor > Self::MAX.minor {
+            return None;
+        }
+        Some(Self { major, minor })
+    }
 }
 
 /// What an entry is.
@@ -121,5 +148,11 @@ impl Entry {
             mtime,
             node: Node::Dir(Arc::new(dir), DirRole::Full),
         }
+    }
+
+    /// The entry at exactly `path` below this one (itself, for the root path); no link is followed.
+    pub fn below(&self, path: &TreePath) -> Option<&Self> {
+        path.components()
+            .try_fold(self, |entry, name| entry.node.as_dir()?.get(name))
     }
 }

@@ -1,6 +1,11 @@
 //! Laying a layer on a tree.
 
+use std::sync::Arc;
+
 use crate::{
+    dir::{Dir, DirRole},
+    entry::{Attrs, Entry, Mtime, Node},
+    links::HardLinks,
     path::TreePath,
     tree::{Layer, Tree},
 };
@@ -8,7 +13,7 @@ use crate::{
 /// A reused layer that does not fit its new parent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MergeError {
-    /// The layer goes through a directory that the tree does not have as a directory.
+    /// The layer passes through something that the tree has not as a directory.
     #[error("the layer passes through {path}, which is no directory below it")]
     NotADirectory {
         /// Where.
@@ -16,17 +21,130 @@ pub enum MergeError {
     },
 }
 
-/// `lower` with `layer` on it, by the OCI rules: path by path, links are not followed. Total: a structural directory that
-/// meets nothing, or something that is no directory, becomes a root-owned one of mode 0755. O(changed): what the layer does
-/// not touch is shared.
+/// `lower` with `layer` on it, path by path as in the OCI image specification ("Applying Changesets"): links are not
+/// followed, a directory takes the place of a link or file. Total: a structural directory that meets nothing, or something
+/// that is no directory, becomes root's with mode 0755, as unpackers make parents that a layer does not list.
+///
+/// O(changed): what the layer does not touch is shared and keeps its digest. Hard links of `lower` of which one name is
+/// replaced lose that name.
 pub fn merge(lower: &Tree, layer: &Layer) -> Tree {
-    let _ = (lower, layer);
-    unimplemented!()
+    let mut root = lower.root.clone();
+    lay(&mut root, &layer.root);
+    Tree {
+        root,
+        links: merge_links(lower, layer),
+    }
 }
 
-/// [`merge`] for a layer that was made on another parent: refuses when one of its structural directories is not a
-/// directory in `lower`.
+/// [`merge`] for a layer that was made on another parent: refuses when a structural directory of the layer is missing in
+/// `lower`, or is a link or file there. Going through a link would write somewhere else than the step did.
 pub fn regraft(lower: &Tree, layer: &Layer) -> Result<Tree, MergeError> {
-    let _ = (lower, layer);
-    unimplemented!()
+    check(Some(&lower.root), &layer.root, &mut TreePath::root())?;
+    Ok(merge(lower, layer))
+}
+
+/// Lays the directory `above` on `below`, which is one too.
+fn lay(below: &mut Entry, above: &Entry) {
+    let (Node::Dir(lower, _), Node::Dir(upper, role)) = (&mut below.node, &above.node) else {
+        unreachable!("both are directories");
+    };
+    match role {
+        DirRole::Opaque => {
+            *below = complete(above);
+            return;
+        }
+        DirRole::Full => (below.attrs, below.mtime) = (above.attrs.clone(), above.mtime),
+        DirRole::Structural => {}
+    }
+    if !upper.entries().is_empty() {
+        lay_entries(Arc::make_mut(lower), upper);
+    }
+}
+
+fn lay_entries(lower: &mut Dir, upper: &Dir) {
+    let below = lower.entries_mut();
+    for (name, above) in upper.entries() {
+        match (&above.node, below.get_mut(name)) {
+            (Node::Whiteout, _) => drop(below.remove(name)),
+            (Node::Dir(..), Some(below)) if below.node.is_dir() => lay(below, above),
+            _ => drop(below.insert(name.clone(), complete(above))),
+        }
+    }
+}
+
+/// What an entry of a layer is where nothing lies below it.
+fn complete(entry: &Entry) -> Entry {
+    let Node::Dir(dir, role) = &entry.node else {
+        return entry.clone();
+    };
+    let (attrs, mtime) = match role {
+        DirRole::Structural => (Attrs::root(0o755), Mtime::default()),
+        DirRole::Full | DirRole::Opaque => (entry.attrs.clone(), entry.mtime),
+    };
+    Entry {
+        attrs,
+        mtime,
+        node: Node::Dir(complete_dir(dir), DirRole::Full),
+    }
+}
+
+fn complete_dir(dir: &Arc<Dir>) -> Arc<Dir> {
+    if !dir.summary().partial {
+        return Arc::clone(dir);
+    }
+    let entries = dir.entries().iter();
+    let there = entries.filter(|(_, entry)| entry.node != Node::Whiteout);
+    Arc::new(Dir::new(
+        there
+            .map(|(name, entry)| (name.clone(), complete(entry)))
+            .collect(),
+    ))
+}
+
+fn merge_links(lower: &Tree, layer: &Layer) -> Arc<HardLinks> {
+    if lower.links.is_empty() {
+        return Arc::clone(&layer.links);
+    }
+    let survives = |path: &TreePath| !covers(&layer.root, path);
+    if layer.links.is_empty() && lower.links.0.iter().flatten().all(survives) {
+        return Arc::clone(&lower.links);
+    }
+    let left = lower.links.retain(survives);
+    Arc::new(HardLinks::new(
+        left.0.into_iter().chain(layer.links.0.iter().cloned()),
+    ))
+}
+
+/// Whether what a tree has at `path`, a file, is hidden by the layer of this root.
+fn covers(root: &Entry, path: &TreePath) -> bool {
+    let mut entry = root;
+    for name in path.components() {
+        match &entry.node {
+            Node::Dir(dir, DirRole::Full | DirRole::Structural) => match dir.get(name) {
+                Some(next) => entry = next,
+                None => return false,
+            },
+            _ => return true,
+        }
+    }
+    true
+}
+
+fn check(below: Option<&Entry>, above: &Entry, path: &mut TreePath) -> Result<(), MergeError> {
+    let Node::Dir(upper, role) = &above.node else {
+        return Ok(());
+    };
+    let lower = below.and_then(|below| below.node.as_dir());
+    if *role == DirRole::Structural && lower.is_none() {
+        return Err(MergeError::NotADirectory { path: path.clone() });
+    }
+    if !upper.summary().partial {
+        return Ok(());
+    }
+    for (name, above) in upper.entries() {
+        path.push(name);
+        check(lower.and_then(|lower| lower.get(name.as_bytes())), above, path)?;
+        path.pop();
+    }
+    Ok(())
 }

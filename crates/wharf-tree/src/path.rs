@@ -152,6 +152,12 @@ impl TreePath {
     }
 }
 
+impl Borrow<[u8]> for TreePath {
+    fn borrow(&self) -> &[u8] {
+        &self.0
+    }
+}
+
 impl AsRef<[u8]> for TreePath {
     fn as_ref(&self) -> &[u8] {
         &self.0

@@ -1,4 +1,4 @@
-//! Whole trees and layers: a root directory and the hard links in it.
+//! Whole trees and layers: a root directory and the hard links below it.
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
@@ -7,13 +7,8 @@ use wharf_oci::Digest;
 use crate::{
     dir::{Dir, DirRole},
     entry::{Attrs, Entry, Mtime, Node},
-    path::TreePath,
+    links::HardLinks,
 };
-
-/// Groups of paths that are one inode: each group has two or more paths, sorted; groups are sorted by their first path.
-/// Every member is a non-directory, and the entries of a group are equal in everything.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct HardLinks(pub Vec<Vec<TreePath>>);
 
 /// A root filesystem, a context, or any directory taken for itself: complete, without whiteouts.
 #[derive(Debug, Clone, PartialEq, Eq)]
