@@ -1,5 +1,9 @@
-//! What tests share: saying aloud what is skipped, and scratch directories.
+//! What tests share: saying aloud what is skipped, scratch directories, and fake peers.
 
+#[cfg(feature = "http")]
+pub mod certificates;
+#[cfg(feature = "http")]
+pub mod fake_http;
 mod scratch;
 mod skip;
 
