@@ -46,6 +46,15 @@ pub enum Mount {
         /// The files; names are relative, directories on the way are made.
         files: Vec<SyntheticFile>,
     },
+    /// What the root already has at the target, made a mount of its own (a file or directory bound onto itself), so that it
+    /// cannot be removed or renamed and may be made read-only: a part of the served tree that is not the step's.
+    Again {
+        /// Path inside.
+        #[serde(with = "raw")]
+        target: PathBuf,
+        /// Whether writing is refused.
+        read_only: bool,
+    },
     /// A socket inside that is connected to a Unix socket outside (an ssh agent).
     Socket {
         /// The socket outside.
