@@ -251,6 +251,8 @@ mod set_as_object {
         serializer.collect_map(set.iter().map(|key| (key, Empty {})))
     }
 
+    // That is what the document is; a set would have to be an array.
+    #[expect(clippy::zero_sized_map_values)]
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<BTreeSet<String>, D::Error> {

@@ -5,6 +5,8 @@
 pub mod config;
 mod digest;
 mod platform;
+mod reference;
 
 pub use digest::{Digest, Hasher, ParseDigestError};
 pub use platform::{ParsePlatformError, Platform};
+pub use reference::{ParseReferenceError, Reference};
