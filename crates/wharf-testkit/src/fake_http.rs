@@ -146,13 +146,17 @@ impl Answer {
             .iter()
             .any(|(name, _)| name.eq_ignore_ascii_case("content-length"));
         if !sized && self.fault != Fault::Unsized {
-            head += &format!("Content-Length: {}\r\n", self.body.len());
+            head.push_str(&header_line("Content-Length", &self.body.len().to_string()));
         }
         for (name, value) in &self.headers {
-            head += &format!("{name}: {value}\r\n");
+            head.push_str(&header_line(name, value));
         }
         head + "\r\n"
     }
+}
+
+fn header_line(name: &str, value: &str) -> String {
+    format!("{name}: {value}\r\n")
 }
 
 type Handler = dyn Fn(&Asked) -> Answer + Send + Sync;
