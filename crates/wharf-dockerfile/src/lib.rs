@@ -1,1 +1,29 @@
 //! Dockerfile text to instructions with spans; words; ignore files; lint.
+//!
+//! [`parse`] reads a text into a [`Dockerfile`] and says everything that is wrong with it. Nothing is expanded then: the
+//! words of an instruction keep their variables, and whoever lowers them calls [`expand`] with the environment at hand.
+//! Nothing here does I/O. The language is that of BuildKit's Dockerfile frontend.
+
+pub mod ast;
+mod chmod;
+mod diagnostic;
+mod expand;
+mod numbers;
+mod parser;
+mod source;
+pub mod suggest;
+mod token;
+mod word;
+
+pub use ast::{Dockerfile, Instruction, InstructionKind, Keyword, Stage};
+pub use chmod::{FileMode, FileModeError};
+pub use diagnostic::{Diagnostic, SyntaxError};
+pub use expand::{
+    Environment, ExpandError, ExpandOptions, ExpandReason, Expansion, Quotes, Variables, expand, expand_with,
+    expand_words,
+};
+pub use numbers::{DurationError, parse_duration};
+pub use parser::{Parse, parse, parse_bytes, parse_trigger};
+pub use source::{Position, Source, Span};
+pub use token::{Token, TokenKind};
+pub use word::Word;
