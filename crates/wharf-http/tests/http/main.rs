@@ -1,5 +1,7 @@
 //! The client against servers that answer, and against servers that misbehave.
 
+#![allow(clippy::unwrap_used)]
+
 mod downloads;
 mod errors;
 mod retries;
