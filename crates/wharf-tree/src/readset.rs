@@ -44,7 +44,7 @@ impl PathSet {
     }
 
     /// Adds all that was asked of a place.
-    pub fn ask_all(&mut self, place: Place, asked: Asked) {
+    pub fn ask_all(&mut self, place: Place, asked: &Asked) {
         self.places.entry(place).or_default().merge(asked);
     }
 

@@ -75,8 +75,10 @@ impl Asked {
     }
 
     /// Adds all of another's questions.
-    pub fn merge(&mut self, other: Self) {
-        other.kinds().for_each(|kind| self.add(kind));
+    pub fn merge(&mut self, other: &Self) {
+        for kind in other.kinds() {
+            self.add(kind);
+        }
     }
 
     /// Whether this was asked, as such or as part of all extended attributes.
@@ -111,7 +113,9 @@ impl Asked {
 impl FromIterator<Kind> for Asked {
     fn from_iter<I: IntoIterator<Item = Kind>>(kinds: I) -> Self {
         let mut asked = Self::default();
-        kinds.into_iter().for_each(|kind| asked.add(kind));
+        for kind in kinds {
+            asked.add(kind);
+        }
         asked
     }
 }

@@ -77,8 +77,8 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn new(bytes: &'a [u8], magic: &[u8; 8]) -> Result<Self, ReadSetError> {
-        if !bytes.starts_with(magic) {
+    fn new(bytes: &'a [u8], magic: [u8; 8]) -> Result<Self, ReadSetError> {
+        if !bytes.starts_with(&magic) {
             return Err(ReadSetError::Magic);
         }
         Ok(Self {

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::{Answer, Asked, FileType, Kind, PathSet, Place, Presence, ReadSet, Stat};
 use crate::Xattrs;
 
-pub(super) const PATH_SET_MAGIC: &[u8; 8] = b"whpaths1";
-pub(super) const READ_SET_MAGIC: &[u8; 8] = b"whreads1";
+pub(super) const PATH_SET_MAGIC: [u8; 8] = *b"whpaths1";
+pub(super) const READ_SET_MAGIC: [u8; 8] = *b"whreads1";
 
 /// First byte of an answer.
 pub(super) mod tag {
@@ -46,7 +46,9 @@ impl ReadSet {
         for (at, answers) in &self.answers {
             place(&mut bytes, before, at);
             asked(&mut bytes, &answers.keys().cloned().collect());
-            answers.values().for_each(|given| answer(&mut bytes, given));
+            for given in answers.values() {
+                answer(&mut bytes, given);
+            }
             before = Some(at);
         }
         self.times_to_bytes(&mut bytes);
@@ -88,7 +90,9 @@ fn asked(bytes: &mut Vec<u8>, asked: &Asked) {
     bytes.push(asked.bits());
     if asked.bits() & Kind::Xattr(Vec::new()).bit() != 0 {
         number(bytes, asked.names().len() as u64);
-        asked.names().iter().for_each(|name| string(bytes, name));
+        for name in asked.names() {
+            string(bytes, name);
+        }
     }
 }
 
@@ -149,7 +153,9 @@ fn stat(bytes: &mut Vec<u8>, found: &Stat) {
     bytes.push(tag::STAT);
     number(bytes, found.size);
     number(bytes, found.links.len() as u64);
-    found.links.iter().for_each(|path| string(bytes, path.as_bytes()));
+    for path in &found.links {
+        string(bytes, path.as_bytes());
+    }
 }
 
 pub(super) const FILE_TYPES: [FileType; 7] = [

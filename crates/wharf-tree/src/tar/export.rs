@@ -1,14 +1,25 @@
 //! Layer or tree → tar.
 
-use std::io::{self, Write};
+use std::{
+    collections::BTreeMap,
+    io::{self, Write},
+};
 
+use super::{
+    import::{OPAQUE, WHITEOUT},
+    writer::{Out, Writer},
+};
 use crate::{
     blob::BlobRead,
+    dir::{Dir, DirRole},
+    entry::{Attrs, Device, Entry, Node},
+    links::HardLinks,
+    path::{Name, TreePath},
     tree::{Layer, Tree},
 };
 
 /// What may vary.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ExportOptions {
     /// No time is later than this (SOURCE_DATE_EPOCH with rewriting), in seconds since the epoch.
     pub clamp_mtimes: Option<i64>,
@@ -19,10 +30,47 @@ pub struct ExportOptions {
 pub enum ExportError {
     /// Writing failed.
     #[error("cannot write the archive")]
-    Io(#[from] io::Error),
+    Write(#[from] io::Error),
+    /// A content is missing, or not as long as the tree says.
+    #[error("cannot archive the content of {path}")]
+    Content {
+        /// The file.
+        path: TreePath,
+        /// Why.
+        source: io::Error,
+    },
+    /// The tree that was given for merged lacks a directory of the layer.
+    #[error("{path} is a directory of the layer, but not of the merged tree")]
+    NotMerged {
+        /// The directory.
+        path: TreePath,
+    },
+    /// A name that means something else in a layer tar.
+    #[error("{path} cannot be in a layer archive: names that start with `.wh.` mean that something is gone")]
+    Reserved {
+        /// The entry.
+        path: TreePath,
+    },
+    /// Something of so long a name is gone that the mark for it (`.wh.` and the name) is longer than a name may be.
+    #[error("the name of {path} is too long to say in a layer archive that it is gone")]
+    Whiteout {
+        /// What is gone.
+        path: TreePath,
+    },
+    /// An extended attribute whose name holds `=`, which no tar can say.
+    #[error("{path} has an extended attribute that no archive can hold")]
+    Xattr {
+        /// The entry.
+        path: TreePath,
+    },
 }
 
-/// Writes `layer` as a layer tar. `merged` is the tree after the layer: the structural directories' attributes are there.
+/// Writes `layer` as a layer tar. `merged` is the tree after the layer, of which structural directories take their
+/// attributes and times.
+///
+/// Members are in the order of names, a directory before what it holds; the first name of a hard-linked file carries the
+/// content. Times are cut to whole seconds, as containerd cuts them. Sockets are left out: no tar can hold them. The root
+/// is a member (`./`) only when the layer changes it.
 pub fn export(
     layer: &Layer,
     merged: &Tree,
@@ -30,17 +78,214 @@ pub fn export(
     options: &ExportOptions,
     out: &mut dyn Write,
 ) -> Result<(), ExportError> {
-    let _ = (layer, merged, blobs, options, out);
-    unimplemented!()
+    let mut export = Export::new(&layer.links, Names::Layer, blobs, options, out);
+    export.directory(&layer.root, Some(&merged.root), &mut TreePath::root())?;
+    Ok(export.out.finish()?)
 }
 
-/// Writes a whole tree (`type=tar`).
+/// Writes a whole tree (`type=tar`): as [`export`], but names that start with `.wh.` are names.
 pub fn export_tree(
     tree: &Tree,
     blobs: &dyn BlobRead,
     options: &ExportOptions,
     out: &mut dyn Write,
 ) -> Result<(), ExportError> {
-    let _ = (tree, blobs, options, out);
-    unimplemented!()
+    let mut export = Export::new(&tree.links, Names::Plain, blobs, options, out);
+    export.directory(&tree.root, None, &mut TreePath::root())?;
+    Ok(export.out.finish()?)
+}
+
+/// Whether `.wh.` is special.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Names {
+    Layer,
+    Plain,
+}
+
+struct Export<'e> {
+    /// The group of each hard-linked path, and the first path of each group that was written.
+    groups: BTreeMap<&'e TreePath, usize>,
+    written: BTreeMap<usize, TreePath>,
+    names: Names,
+    blobs: &'e dyn BlobRead,
+    options: &'e ExportOptions,
+    out: Writer<'e>,
+}
+
+impl<'e> Export<'e> {
+    fn new(
+        links: &'e HardLinks,
+        names: Names,
+        blobs: &'e dyn BlobRead,
+        options: &'e ExportOptions,
+        out: &'e mut dyn Write,
+    ) -> Self {
+        let (groups, written) = (links.index(), BTreeMap::new());
+        Self {
+            groups,
+            written,
+            names,
+            blobs,
+            options,
+            out: Writer(out),
+        }
+    }
+
+    /// A directory and all below it. `merged` is the same directory in the merged tree.
+    fn directory(
+        &mut self,
+        entry: &Entry,
+        merged: Option<&Entry>,
+        path: &mut TreePath,
+    ) -> Result<(), ExportError> {
+        let Node::Dir(dir, role) = &entry.node else {
+            unreachable!("called for directories");
+        };
+        match role {
+            DirRole::Structural if path.is_root() => {}
+            DirRole::Structural => {
+                let below = merged.filter(|below| below.node.is_dir());
+                let below = below.ok_or_else(|| ExportError::NotMerged { path: path.clone() })?;
+                self.header(b'5', path, below, &Content::None)?;
+            }
+            DirRole::Full | DirRole::Opaque => self.header(b'5', path, entry, &Content::None)?,
+        }
+        if *role == DirRole::Opaque {
+            self.absence(path, OPAQUE)?;
+        }
+        self.entries(dir, merged, path)
+    }
+
+    fn entries(&mut self, dir: &Dir, merged: Option<&Entry>, path: &mut TreePath) -> Result<(), ExportError> {
+        let merged = merged.and_then(|merged| merged.node.as_dir());
+        for (name, entry) in dir.entries() {
+            path.push(name);
+            match &entry.node {
+                Node::Whiteout => self.whiteout(path, name)?,
+                _ if self.names == Names::Layer && name.as_bytes().starts_with(WHITEOUT) => {
+                    return Err(ExportError::Reserved { path: path.clone() });
+                }
+                Node::Dir(..) => {
+                    self.directory(entry, merged.and_then(|dir| dir.get(name.as_bytes())), path)?
+                }
+                _ => self.leaf(entry, path)?,
+            }
+            path.pop();
+        }
+        Ok(())
+    }
+
+    fn whiteout(&mut self, path: &TreePath, name: &Name) -> Result<(), ExportError> {
+        let parent = path.parent().unwrap_or_default();
+        let mark = [WHITEOUT, name.as_bytes()].concat();
+        Name::new(&mark).map_err(|_| ExportError::Whiteout { path: path.clone() })?;
+        self.absence(&parent, &mark)
+    }
+
+    /// An empty file called `mark`, of nobody in particular.
+    fn absence(&mut self, parent: &TreePath, mark: &[u8]) -> Result<(), ExportError> {
+        let slash: &[u8] = if parent.is_root() { b"" } else { b"/" };
+        let path = [parent.as_bytes(), slash, mark].concat();
+        let attrs = Attrs::root(0);
+        let member = Out {
+            kind: b'0',
+            path: &path,
+            link: b"",
+            attrs: &attrs,
+            mtime: 0,
+            size: 0,
+            device: None,
+        };
+        Ok(self.out.header(&member)?)
+    }
+
+    fn leaf(&mut self, entry: &Entry, path: &TreePath) -> Result<(), ExportError> {
+        if let Some(first) = self.first_name(entry, path) {
+            return self.header(b'1', path, entry, &Content::Link(first.as_bytes()));
+        }
+        match &entry.node {
+            Node::File { digest, size } => {
+                self.header(b'0', path, entry, &Content::Bytes(*size))?;
+                let content = |source| ExportError::Content {
+                    path: path.clone(),
+                    source,
+                };
+                let mut file = self.blobs.open(digest).map_err(content)?;
+                // A failing reader and a failing writer look alike here; the path helps with both.
+                self.out.content(&mut *file, *size).map_err(content)
+            }
+            Node::Symlink(target) => self.header(b'2', path, entry, &Content::Link(target)),
+            Node::CharDevice(device) => self.header(b'3', path, entry, &Content::Device(*device)),
+            Node::BlockDevice(device) => self.header(b'4', path, entry, &Content::Device(*device)),
+            Node::Fifo => self.header(b'6', path, entry, &Content::None),
+            Node::Socket | Node::Whiteout | Node::Dir(..) => Ok(()),
+        }
+    }
+
+    /// The name under which a hard-linked file was written already; else remembers this one.
+    fn first_name(&mut self, entry: &Entry, path: &TreePath) -> Option<TreePath> {
+        let group = *self.groups.get(path)?;
+        if entry.node == Node::Socket {
+            return None;
+        }
+        if let Some(first) = self.written.get(&group) {
+            return Some(first.clone());
+        }
+        self.written.insert(group, path.clone());
+        None
+    }
+
+    fn header(
+        &mut self,
+        kind: u8,
+        path: &TreePath,
+        entry: &Entry,
+        content: &Content<'_>,
+    ) -> Result<(), ExportError> {
+        let unsayable = |name: &Vec<u8>| name.is_empty() || name.contains(&b'=');
+        if entry
+            .attrs
+            .xattrs
+            .as_ref()
+            .is_some_and(|xattrs| xattrs.keys().any(unsayable))
+        {
+            return Err(ExportError::Xattr { path: path.clone() });
+        }
+        let name = match (kind, path.is_root()) {
+            (b'5', true) => b"./".to_vec(),
+            (b'5', false) => [path.as_bytes(), b"/"].concat(),
+            _ => path.as_bytes().to_vec(),
+        };
+        let latest = self.options.clamp_mtimes.unwrap_or(i64::MAX);
+        let member = Out {
+            kind,
+            path: &name,
+            link: if let Content::Link(target) = content {
+                target
+            } else {
+                b""
+            },
+            attrs: &entry.attrs,
+            mtime: entry.mtime.secs.min(latest),
+            size: if let Content::Bytes(size) = content {
+                *size
+            } else {
+                0
+            },
+            device: if let Content::Device(device) = content {
+                Some(*device)
+            } else {
+                None
+            },
+        };
+        Ok(self.out.header(&member)?)
+    }
+}
+
+/// What a header says beside attributes.
+enum Content<'c> {
+    None,
+    Bytes(u64),
+    Link(&'c [u8]),
+    Device(Device),
 }
