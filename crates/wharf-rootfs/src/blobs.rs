@@ -11,10 +11,19 @@ pub trait BlobOpen: Send + Sync {
     fn open(&self, digest: &Digest) -> io::Result<File>;
 }
 
-/// Takes the contents of an upper directory that is going to be thrown away.
+/// Takes the contents of a directory that is going to be thrown away.
 pub trait BlobAdopt: Sync {
-    /// Keeps the content of the regular file at `path`, whose bytes have the digest `digest`. The file may be moved away,
-    /// shared or copied, whichever is cheapest; nothing writes to it any more. Mode, owner and extended attributes of what
-    /// is kept are the store's own. Called from several threads.
-    fn adopt(&self, path: &Path, digest: &Digest, size: u64) -> io::Result<()>;
+    /// Keeps the content of the regular file at `path` and says what it is. The file may be moved away, shared or copied,
+    /// whichever is cheapest; nothing writes to it any more. Mode, owner and extended attributes of what is kept are the
+    /// store's own. Called from several threads.
+    fn adopt(&self, path: &Path) -> io::Result<Adopted>;
+}
+
+/// A content that is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Adopted {
+    /// Its digest.
+    pub digest: Digest,
+    /// Its length in bytes.
+    pub size: u64,
 }

@@ -1,4 +1,12 @@
-//! What a step left in its upper directory, as a layer.
+//! What a step left behind, as a layer.
+//!
+//! The directory is read once ([`scan`]), its contents go to the store from several threads ([`contents`]), and then it is
+//! compared with the tree that was below it ([`compare`]): what is equal after all is dropped, and what the layer presumes
+//! about its parent becomes part of the read set.
+
+mod compare;
+mod contents;
+mod scan;
 
 use std::{
     io,
@@ -7,17 +15,40 @@ use std::{
 
 use wharf_tree::{Layer, Tree, TreePath, readset::ReadSet};
 
-use crate::{blobs::BlobAdopt, mounts::MountPoint, overlay::Markers, owners::Owners};
+use crate::{
+    blobs::BlobAdopt,
+    mounts::{MountError, MountPoint, with_mount_points},
+    overlay::Markers,
+    owners::Owners,
+};
+
+/// What a directory to be committed is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Found {
+    /// The upper directory of an overlay: whiteouts and marks say what is gone.
+    Upper(Markers),
+    /// A whole root that the step worked in: what is missing is gone.
+    Whole,
+}
+
+impl Found {
+    const fn markers(self) -> Option<Markers> {
+        match self {
+            Self::Upper(markers) => Some(markers),
+            Self::Whole => None,
+        }
+    }
+}
 
 /// What may vary about a commit.
 #[derive(Debug, Clone)]
 pub struct CommitOptions {
     /// The root's number in the read set.
     pub root: u16,
+    /// What the directory is.
+    pub found: Found,
     /// The mount points that were served although the tree lacks them.
     pub mounts: Vec<MountPoint>,
-    /// How the overlay was mounted.
-    pub markers: Markers,
     /// What owners mean where the step ran.
     pub owners: Owners,
     /// How many threads hash; at least one.
@@ -28,41 +59,49 @@ impl Default for CommitOptions {
     fn default() -> Self {
         Self {
             root: 0,
+            found: Found::Upper(Markers::default()),
             mounts: Vec::new(),
-            markers: Markers::default(),
             owners: Owners::default(),
             threads: 2,
         }
     }
 }
 
-/// A committed upper directory.
+/// A committed directory.
 #[derive(Debug)]
 pub struct Commit {
-    /// What the step changed.
+    /// What the step changed; [`Layer::empty`] when nothing.
     pub layer: Layer,
     /// What the layer presumes about the parent: to be added to what the server saw.
     pub writes: ReadSet,
 }
 
-/// Compares `upper` with the tree that was below it and puts new contents into `blobs`. The upper is used up: contents may
-/// be moved out of it.
+/// Compares `dir` with the tree that was below it, or that it was a copy of, and puts new contents into `blobs`. The
+/// directory is used up: contents may be moved out of it. Nobody may write to it any more.
 pub fn commit(
-    upper: &Path,
-    _lower: &Tree,
-    _blobs: &dyn BlobAdopt,
-    _options: &CommitOptions,
+    dir: &Path,
+    lower: &Tree,
+    blobs: &dyn BlobAdopt,
+    options: &CommitOptions,
 ) -> Result<Commit, CommitError> {
-    Err(CommitError::Read {
-        path: upper.to_owned(),
-        source: io::ErrorKind::Unsupported.into(),
+    let served = with_mount_points(lower, &options.mounts)?;
+    let scanned = scan::scan(dir, options)?;
+    let contents = contents::adopt(&scanned, blobs, options.threads)?;
+    let compared = compare::compare(&scanned, &contents, lower, &served, options);
+    let trees = vec![lower; usize::from(options.root) + 1];
+    Ok(Commit {
+        layer: compared.layer,
+        writes: compared.presumed.answer(&trees),
     })
 }
 
-/// Why an upper directory could not become a layer.
+/// Why a directory could not become a layer.
 #[derive(Debug, thiserror::Error)]
 pub enum CommitError {
-    /// A file of the upper directory could not be read.
+    /// A mount point could not have been served.
+    #[error(transparent)]
+    Mount(#[from] MountError),
+    /// A file could not be read.
     #[error("cannot read {}", path.display())]
     Read {
         /// The file.
@@ -79,5 +118,15 @@ pub enum CommitError {
         /// Why.
         #[source]
         source: io::Error,
+    },
+    /// Somebody owns a file whom the user namespace does not know.
+    #[error("{path} belongs to {uid}:{gid}, which the user namespace's id ranges do not cover")]
+    UnmappedOwner {
+        /// The file, as the step knew it.
+        path: TreePath,
+        /// Its owner on disk.
+        uid: u32,
+        /// Its group on disk.
+        gid: u32,
     },
 }

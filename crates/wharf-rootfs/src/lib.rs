@@ -1,22 +1,38 @@
 //! A tree as a root filesystem: served by FUSE and recorded, written to through overlayfs, committed as a layer.
 //!
-//! Read from top to bottom: what is served ([`mounts`], [`survey`], [`server`]), who writes down what was asked
-//! ([`record`]), a running server ([`session`]); then the other side of the overlay: the [`upper`] directory before the step
-//! and its [`commit`] after it; and [`checkout`] for machines without FUSE. Mounting is the sandbox's affair: this crate gets
-//! an open `/dev/fuse` and paths.
+//! Read from top to bottom: the words ([`blobs`], [`mounts`], [`overlay`], [`owners`]); the server, which answers from the
+//! tree and writes down what was asked, and its life as a [`session`]; then the other side of the overlay: the [`upper`]
+//! directory before the step and its [`commit`] after it; and [`mod@checkout`] for machines without FUSE. Mounting is the
+//! sandbox's affair: this crate gets an open `/dev/fuse` and paths.
 
 pub mod blobs;
-pub mod checkout;
-pub mod commit;
 pub mod mounts;
 pub mod overlay;
 pub mod owners;
+
+mod attributes;
+mod contents;
+mod health;
+mod inodes;
+mod listing;
+mod nodes;
+mod server;
+mod slots;
+mod survey;
+
 pub mod session;
+
+mod place;
+mod workers;
+mod xattr;
+
+pub mod checkout;
+pub mod commit;
 pub mod upper;
 
-pub use blobs::{BlobAdopt, BlobOpen};
-pub use checkout::{CheckoutError, checkout};
-pub use commit::{Commit, CommitError, CommitOptions, commit};
+pub use blobs::{Adopted, BlobAdopt, BlobOpen};
+pub use checkout::{Checkout, CheckoutError, CheckoutOptions, checkout};
+pub use commit::{Commit, CommitError, CommitOptions, Found, commit};
 pub use mounts::{MountError, MountKind, MountPoint};
 pub use overlay::Markers;
 pub use owners::{IdRange, Owners};

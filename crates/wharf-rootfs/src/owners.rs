@@ -47,6 +47,11 @@ impl Owners {
         }
     }
 
+    /// Whether the step can have files of these ids of the tree.
+    pub fn knows(&self, uid: u32, gid: u32) -> bool {
+        *self == Self::Single || self.outside(uid, gid).is_some()
+    }
+
     /// The ids that the step sees for those of the tree.
     pub const fn seen(&self, uid: u32, gid: u32) -> (u32, u32) {
         match self {
@@ -56,14 +61,16 @@ impl Owners {
     }
 }
 
-fn to_inside(ranges: &[IdRange], id: u32) -> Option<u32> {
+/// The id inside for one on disk.
+pub(crate) fn to_inside(ranges: &[IdRange], id: u32) -> Option<u32> {
     ranges.iter().find_map(|range| {
         let offset = id.checked_sub(range.outside)?;
         (offset < range.count).then(|| range.inside + offset)
     })
 }
 
-fn to_outside(ranges: &[IdRange], id: u32) -> Option<u32> {
+/// The id on disk for one inside.
+pub(crate) fn to_outside(ranges: &[IdRange], id: u32) -> Option<u32> {
     ranges.iter().find_map(|range| {
         let offset = id.checked_sub(range.inside)?;
         (offset < range.count).then(|| range.outside + offset)

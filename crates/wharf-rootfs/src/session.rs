@@ -1,15 +1,27 @@
 //! A running server: from an open `/dev/fuse` to the read set of the step.
 
-use std::{io, os::fd::OwnedFd, sync::Arc};
+use std::{
+    io,
+    os::fd::OwnedFd,
+    sync::Arc,
+    thread::{self, JoinHandle},
+};
 
+use fuser::SessionACL;
 use wharf_oci::Digest;
 use wharf_tree::{Tree, TreePath, readset::ReadSet};
 
 use crate::{
     blobs::BlobOpen,
-    mounts::{MountError, MountPoint},
+    contents::Contents,
+    health::Health,
+    listing::Listings,
+    mounts::{MountError, MountPoint, with_mount_points},
+    nodes::Nodes,
     overlay::Markers,
     owners::Owners,
+    server::{Shared, TreeFs},
+    survey::Survey,
 };
 
 /// What may vary about a server.
@@ -42,51 +54,97 @@ impl Default for ServeOptions {
 /// A server that has no connection yet. Making it costs a walk of the tree: do that while the sandbox starts.
 pub struct Server {
     tree: Arc<Tree>,
+    root: u16,
+    threads: usize,
+    fs: TreeFs,
 }
 
 impl Server {
     /// Gets ready to serve `tree` with contents from `blobs`.
     pub fn new(
         tree: Arc<Tree>,
-        _blobs: Arc<dyn BlobOpen>,
-        _options: &ServeOptions,
+        blobs: Arc<dyn BlobOpen>,
+        options: &ServeOptions,
     ) -> Result<Self, ServeError> {
-        Ok(Self { tree })
+        let served = with_mount_points(&tree, &options.mounts)?;
+        let survey = Survey::new(&served, &options.owners)?;
+        let shared = Shared {
+            nodes: Nodes::new(served.root),
+            health: Arc::default(),
+        };
+        let fs = TreeFs {
+            shared: Arc::new(shared),
+            survey,
+            contents: Contents::new(blobs),
+            listings: Listings::new(),
+            markers: options.markers,
+            owners: options.owners.clone(),
+        };
+        Ok(Self {
+            tree,
+            root: options.root,
+            threads: options.threads.max(1),
+            fs,
+        })
     }
 
-    /// Serves on `fuse`, an open `/dev/fuse` that is mounted or about to be; returns when the kernel's first message is
-    /// answered.
-    pub fn serve(self, _fuse: OwnedFd) -> Result<Session, ServeError> {
-        let _ = self.tree;
-        Err(ServeError::Handshake(io::ErrorKind::Unsupported.into()))
+    /// Serves on `fuse`, an open `/dev/fuse` that is mounted or being mounted; returns when the kernel's first message is
+    /// answered. The server belongs outside of the mount's namespaces: inside, it would keep them alive.
+    pub fn serve(self, fuse: OwnedFd) -> Result<Session, ServeError> {
+        let mut config = fuser::Config::default();
+        config.n_threads = Some(self.threads);
+        let shared = self.fs.shared.clone();
+        // The default access list refuses, in user space, whoever is not the server's own user.
+        let fuse =
+            fuser::Session::from_fd(self.fs, fuse, SessionACL::All, config).map_err(ServeError::Handshake)?;
+        let server = thread::Builder::new().name("rootfs".into());
+        let server = server.spawn(|| fuse.run()).map_err(ServeError::Handshake)?;
+        Ok(Session {
+            tree: self.tree,
+            root: self.root,
+            shared,
+            server,
+        })
     }
 }
 
 /// A server at work. It ends by itself when the last process that can see the mount is gone.
 pub struct Session {
-    abort: Abort,
+    tree: Arc<Tree>,
+    root: u16,
+    shared: Arc<Shared>,
+    server: JoinHandle<io::Result<()>>,
 }
 
 impl Session {
     /// Waits for the end of the connection and gives what was read. Call it after the last process of the step is gone.
     /// An error means that some request was not answered as the tree says: the step's result must not be kept.
     pub fn finish(self) -> Result<ReadSet, ServeError> {
-        Err(ServeError::Aborted)
+        let panicked = |_| Err(io::Error::other("the server panicked"));
+        let ended = self.server.join().unwrap_or_else(panicked);
+        self.shared.health.verdict()?;
+        ended.map_err(ServeError::Connection)?;
+        let asked = self.shared.nodes.path_set(self.root);
+        // The answers are those of the tree itself, not of what was served: a mount point that it lacks was absent.
+        let trees = vec![&*self.tree; usize::from(self.root) + 1];
+        Ok(asked.answer(&trees))
     }
 
     /// A handle that ends the session from elsewhere.
     pub fn abort_handle(&self) -> Abort {
-        self.abort.clone()
+        Abort(self.shared.health.clone())
     }
 }
 
 /// Makes a session answer every request, waiting ones too, with an error, so that a killed process can die.
 #[derive(Debug, Clone)]
-pub struct Abort;
+pub struct Abort(Arc<Health>);
 
 impl Abort {
     /// Does so. [`Session::finish`] then fails with [`ServeError::Aborted`].
-    pub fn abort(&self) {}
+    pub fn abort(&self) {
+        self.0.abort();
+    }
 }
 
 /// Why a root could not be served faithfully.
@@ -122,6 +180,9 @@ pub enum ServeError {
         #[source]
         source: io::Error,
     },
+    /// The kernel asked about an inode that it was never told of.
+    #[error("the kernel asked for inode {0}, which was never served")]
+    UnknownNode(u64),
     /// Somebody called [`Abort::abort`].
     #[error("the root filesystem was taken away while the step ran")]
     Aborted,

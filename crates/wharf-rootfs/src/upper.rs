@@ -1,18 +1,23 @@
 //! The upper directory before the step: its root is what the step sees as `/`.
 
 use std::{
-    io,
+    fs, io,
     path::{Path, PathBuf},
 };
 
 use wharf_tree::Tree;
 
-use crate::owners::Owners;
+use crate::{overlay::Markers, owners::Owners, place::Placing};
 
 /// Makes `upper` with the root's mode, owner, extended attributes and time: overlayfs shows those of the *upper* root as
 /// the attributes of `/` and never asks the lower.
-pub fn prepare_upper(upper: &Path, _tree: &Tree, _owners: &Owners) -> Result<(), UpperError> {
-    std::fs::create_dir(upper).map_err(|source| UpperError {
+pub fn prepare_upper(upper: &Path, tree: &Tree, markers: Markers, owners: &Owners) -> Result<(), UpperError> {
+    let placing = Placing {
+        owners,
+        markers: Some(markers),
+    };
+    let made = fs::create_dir(upper).and_then(|()| placing.attributes(upper, &tree.root));
+    made.map_err(|source| UpperError {
         path: upper.to_owned(),
         source,
     })

@@ -1,0 +1,352 @@
+//! The FUSE requests of a read-only tree: each answered from memory, contents from the store, each written down.
+//!
+//! What the kernel asks for and what that means was measured with overlayfs above; the settings that make the record
+//! precise are here: look-ups without a time-to-live for attributes (so that GETATTR tells "was stat'ed" from "was walked
+//! through"), misses as remembered entries, no READDIRPLUS, no OPEN, and GETXATTR refused for good on trees without
+//! extended attributes.
+
+use std::{
+    cell::RefCell,
+    ffi::OsStr,
+    io,
+    os::unix::{ffi::OsStrExt, fs::FileExt},
+    sync::Arc,
+    time::Duration,
+};
+
+use fuser::{
+    AccessFlags, Errno, FileHandle, Filesystem, Generation, INodeNo, InitFlags, IoctlFlags, KernelConfig,
+    LockOwner, OpenFlags, ReplyAttr, ReplyData, ReplyDirectory, ReplyEmpty, ReplyEntry, ReplyIoctl,
+    ReplyLseek, ReplyOpen, ReplyStatfs, ReplyXattr, Request,
+};
+use rustix::fs::SeekFrom;
+use wharf_oci::Digest;
+use wharf_tree::{Name, Node as TreeNode, TreePath, readset::Kind};
+
+use crate::{
+    attributes::{attributes, nothing},
+    contents::Contents,
+    health::Health,
+    listing::Listings,
+    nodes::{Node, Nodes},
+    overlay::Markers,
+    owners::Owners,
+    session::ServeError,
+    survey::Survey,
+};
+
+/// For as long as the mount lives: the tree does not change. Not more seconds than any kernel's arithmetic takes.
+const FOREVER: Duration = Duration::from_secs(1 << 31);
+
+/// What the server's threads share with the session that waits for their end.
+pub(crate) struct Shared {
+    pub(crate) nodes: Nodes,
+    pub(crate) health: Arc<Health>,
+}
+
+/// A tree as a file system.
+pub(crate) struct TreeFs {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) survey: Survey,
+    pub(crate) contents: Contents,
+    pub(crate) listings: Listings,
+    pub(crate) markers: Markers,
+    pub(crate) owners: Owners,
+}
+
+impl TreeFs {
+    /// The node of a request, or the error to answer it with.
+    fn node(&self, number: INodeNo) -> Result<Arc<Node>, Errno> {
+        if self.shared.health.aborted() {
+            return Err(Errno::EIO);
+        }
+        self.shared.nodes.get(number.0).ok_or_else(|| {
+            self.shared.health.fail(ServeError::UnknownNode(number.0));
+            Errno::ESTALE
+        })
+    }
+
+    fn found(&self, parent: &Node, name: &OsStr) -> Result<Option<(u64, Arc<Node>)>, Errno> {
+        let dir = parent.entry.node.as_dir().ok_or(Errno::ENOTDIR)?;
+        let name = Name::new(name.as_bytes()).or(Err(Errno::EINVAL))?;
+        let path = parent.path.join(&name);
+        let Some(entry) = dir.get(name.as_bytes()) else {
+            self.shared.nodes.missed(path);
+            return Ok(None);
+        };
+        let number = self.survey.inodes.number(&path);
+        let node = self.shared.nodes.found(number, &path, entry);
+        if !self.survey.xattrs {
+            node.ask(Kind::Xattrs);
+        }
+        Ok(Some((number, node)))
+    }
+
+    fn attributes(&self, node: &Node, number: u64) -> fuser::FileAttr {
+        attributes(
+            &node.entry,
+            number,
+            self.survey.inodes.nlink(number),
+            &self.owners,
+        )
+    }
+
+    /// Sends `length` bytes of a content from `offset` on: all of them or none.
+    fn send(&self, path: &TreePath, digest: &Digest, offset: u64, length: usize, reply: ReplyData) {
+        let parked = self.shared.health.park(reply);
+        let read = BUFFER.with_borrow_mut(|buffer| {
+            buffer.resize(length.max(buffer.len()), 0);
+            let bytes = &mut buffer[..length];
+            self.contents.open(digest)?.read_exact_at(bytes, offset)?;
+            if let Some(reply) = parked.take() {
+                reply.data(bytes);
+            }
+            Ok(())
+        });
+        if let Err(source) = read {
+            self.blob_failed(path, digest, source);
+            parked
+                .take()
+                .into_iter()
+                .for_each(|reply| reply.error(Errno::EIO));
+        }
+    }
+
+    fn blob_failed(&self, path: &TreePath, digest: &Digest, source: io::Error) {
+        self.shared.health.fail(ServeError::Blob {
+            path: path.clone(),
+            digest: *digest,
+            source,
+        });
+    }
+
+    /// Where data or a hole begins in the stored content: copy-up asks, to keep sparse files sparse.
+    fn seek(&self, node: &Node, target: SeekFrom) -> Result<u64, Errno> {
+        let TreeNode::File { digest, .. } = &node.entry.node else {
+            return Err(Errno::EINVAL);
+        };
+        let file = self.contents.open(digest).map_err(|source| {
+            self.blob_failed(&node.path, digest, source);
+            Errno::EIO
+        })?;
+        rustix::fs::seek(&*file, target).map_err(|errno| Errno::from_i32(errno.raw_os_error()))
+    }
+
+    /// The value of an attribute as the overlay above asks for it; `None` for what is not there.
+    fn xattr(&self, node: &Node, name: &[u8]) -> Option<Vec<u8>> {
+        let visible = self.markers.unescape(name)?;
+        let value = node
+            .entry
+            .attrs
+            .xattrs
+            .as_ref()
+            .and_then(|xattrs| xattrs.get(&visible).cloned());
+        node.ask(Kind::Xattr(visible));
+        value
+    }
+
+    /// All names, each with a final NUL. Without `trusted.*` in a user namespace, where nobody could read their values and
+    /// every copy-up would fail on them.
+    fn xattr_names(&self, node: &Node) -> Vec<u8> {
+        let xattrs = node.entry.attrs.xattrs.iter().flat_map(|xattrs| xattrs.keys());
+        let readable =
+            xattrs.filter(|name| self.markers == Markers::Trusted || !name.starts_with(b"trusted."));
+        let mut names = Vec::new();
+        for name in readable {
+            names.extend(self.markers.escape(name));
+            names.push(0);
+        }
+        names
+    }
+}
+
+thread_local! {
+    /// A server thread's read buffer, as large as the largest request so far.
+    static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Answers an extended attribute request in its two forms: how long, and what.
+fn send_xattr(value: &[u8], size: u32, reply: ReplyXattr) {
+    match size as usize {
+        0 => reply.size(value.len() as u32),
+        size if size < value.len() => reply.error(Errno::ERANGE),
+        _ => reply.data(value),
+    }
+}
+
+impl Filesystem for TreeFs {
+    fn init(&mut self, _: &Request, config: &mut KernelConfig) -> io::Result<()> {
+        let mut wanted =
+            InitFlags::FUSE_CACHE_SYMLINKS | InitFlags::FUSE_PARALLEL_DIROPS | InitFlags::FUSE_ABORT_ERROR;
+        if self.survey.acls {
+            wanted |= InitFlags::FUSE_POSIX_ACL;
+        }
+        let offered = config.capabilities();
+        config
+            .add_capabilities(wanted & offered)
+            .expect("only what the kernel offers is asked for");
+        Ok(())
+    }
+
+    fn lookup(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
+        let found = self.node(parent).and_then(|parent| self.found(&parent, name));
+        let attributes = match found {
+            Ok(Some((number, node))) => self.attributes(&node, number),
+            Ok(None) => nothing(),
+            Err(errno) => return reply.error(errno),
+        };
+        reply.entry_with_ttls(&Duration::ZERO, &FOREVER, &attributes, Generation(0));
+    }
+
+    fn getattr(&self, _: &Request, number: INodeNo, _: Option<FileHandle>, reply: ReplyAttr) {
+        match self.node(number) {
+            Ok(node) => {
+                node.ask(Kind::Stat);
+                reply.attr(&FOREVER, &self.attributes(&node, number.0));
+            }
+            Err(errno) => reply.error(errno),
+        }
+    }
+
+    fn readlink(&self, _: &Request, number: INodeNo, reply: ReplyData) {
+        match self.node(number) {
+            Ok(node) => {
+                node.ask(Kind::Target);
+                match &node.entry.node {
+                    TreeNode::Symlink(target) => reply.data(target),
+                    _ => reply.error(Errno::EINVAL),
+                }
+            }
+            Err(errno) => reply.error(errno),
+        }
+    }
+
+    fn open(&self, _: &Request, _: INodeNo, _: OpenFlags, reply: ReplyOpen) {
+        reply.error(Errno::ENOSYS);
+    }
+
+    fn read(
+        &self,
+        _: &Request,
+        number: INodeNo,
+        _: FileHandle,
+        offset: u64,
+        size: u32,
+        _: OpenFlags,
+        _: Option<LockOwner>,
+        reply: ReplyData,
+    ) {
+        let node = match self.node(number) {
+            Ok(node) => node,
+            Err(errno) => return reply.error(errno),
+        };
+        node.ask(Kind::Content);
+        let TreeNode::File { digest, size: end } = &node.entry.node else {
+            return reply.error(Errno::EINVAL);
+        };
+        match end.saturating_sub(offset).min(size.into()) {
+            0 => reply.data(&[]),
+            length => self.send(&node.path, digest, offset, length as usize, reply),
+        }
+    }
+
+    fn flush(&self, _: &Request, _: INodeNo, _: FileHandle, _: LockOwner, reply: ReplyEmpty) {
+        reply.error(Errno::ENOSYS);
+    }
+
+    fn opendir(&self, _: &Request, _: INodeNo, _: OpenFlags, reply: ReplyOpen) {
+        reply.error(Errno::ENOSYS);
+    }
+
+    fn readdir(&self, _: &Request, number: INodeNo, _: FileHandle, offset: u64, mut reply: ReplyDirectory) {
+        let node = match self.node(number) {
+            Ok(node) => node,
+            Err(errno) => return reply.error(errno),
+        };
+        node.ask(Kind::Listing);
+        let listing = self.listings.get(&node, number.0, &self.survey.inodes);
+        for (index, listed) in listing.iter().enumerate().skip(offset as usize) {
+            let name = OsStr::from_bytes(listed.bytes(index));
+            if reply.add(INodeNo(listed.number), index as u64 + 1, listed.file_type, name) {
+                break;
+            }
+        }
+        reply.ok();
+    }
+
+    fn statfs(&self, _: &Request, _: INodeNo, reply: ReplyStatfs) {
+        reply.statfs(0, 0, 0, 0, 0, 4096, 255, 4096);
+    }
+
+    fn getxattr(&self, _: &Request, number: INodeNo, name: &OsStr, size: u32, reply: ReplyXattr) {
+        if !self.survey.xattrs {
+            return reply.error(Errno::ENOSYS);
+        }
+        match self.node(number) {
+            Ok(node) => match self.xattr(&node, name.as_bytes()) {
+                Some(value) => send_xattr(&value, size, reply),
+                None => reply.error(Errno::NO_XATTR),
+            },
+            Err(errno) => reply.error(errno),
+        }
+    }
+
+    fn listxattr(&self, _: &Request, number: INodeNo, size: u32, reply: ReplyXattr) {
+        if !self.survey.xattrs {
+            return reply.error(Errno::ENOSYS);
+        }
+        match self.node(number) {
+            Ok(node) => {
+                node.ask(Kind::Xattrs);
+                send_xattr(&self.xattr_names(&node), size, reply);
+            }
+            Err(errno) => reply.error(errno),
+        }
+    }
+
+    fn access(&self, _: &Request, _: INodeNo, _: AccessFlags, reply: ReplyEmpty) {
+        reply.error(Errno::ENOSYS);
+    }
+
+    /// Copy-up asks for inode flags; a tree has none.
+    fn ioctl(
+        &self,
+        _: &Request,
+        _: INodeNo,
+        _: FileHandle,
+        _: IoctlFlags,
+        _: u32,
+        _: &[u8],
+        _: u32,
+        reply: ReplyIoctl,
+    ) {
+        reply.error(Errno::ENOTTY);
+    }
+
+    fn lseek(
+        &self,
+        _: &Request,
+        number: INodeNo,
+        _: FileHandle,
+        offset: i64,
+        whence: i32,
+        reply: ReplyLseek,
+    ) {
+        const SEEK_DATA: i32 = 3;
+        const SEEK_HOLE: i32 = 4;
+        let node = match self.node(number) {
+            Ok(node) => node,
+            Err(errno) => return reply.error(errno),
+        };
+        node.ask(Kind::Content);
+        let target = match (u64::try_from(offset), whence) {
+            (Ok(offset), SEEK_DATA) => SeekFrom::Data(offset),
+            (Ok(offset), SEEK_HOLE) => SeekFrom::Hole(offset),
+            _ => return reply.error(Errno::EINVAL),
+        };
+        match self.seek(&node, target) {
+            Ok(position) => reply.offset(position as i64),
+            Err(errno) => reply.error(errno),
+        }
+    }
+}

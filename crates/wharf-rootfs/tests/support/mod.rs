@@ -1,0 +1,124 @@
+//! A step as small as can be: a tree of a few files and a static busybox, served by FUSE under an overlay, a script in it.
+
+#![allow(unreachable_pub, dead_code)]
+
+mod mounts;
+mod trees;
+
+use std::{
+    os::fd::OwnedFd,
+    path::{Path, PathBuf},
+    process::Output,
+    sync::{Arc, mpsc},
+    thread,
+};
+
+use wharf_rootfs::{
+    Abort, Commit, CommitOptions, Found, Markers, MountPoint, Owners, ServeError, ServeOptions, Server,
+    commit, prepare_upper,
+};
+use wharf_testkit::Scratch;
+use wharf_tree::{Tree, readset::ReadSet};
+
+pub use mounts::privileged;
+pub use trees::{Blobs, Item, TIME, path, tree};
+
+/// A step's surroundings.
+pub struct Step {
+    pub tree: Arc<Tree>,
+    pub markers: Markers,
+    pub mounts: Vec<MountPoint>,
+    pub blobs: Arc<Blobs>,
+    pub scratch: Scratch,
+}
+
+/// What came of a step.
+pub struct Outcome {
+    pub output: Output,
+    pub read: Result<ReadSet, ServeError>,
+    pub commit: Commit,
+}
+
+impl Outcome {
+    pub fn stdout(&self) -> String {
+        String::from_utf8_lossy(&self.output.stdout).into_owned()
+    }
+
+    /// What was read and presumed.
+    pub fn all(&self) -> ReadSet {
+        let mut all = self.read.as_ref().expect("the session was sound").clone();
+        all.merge(self.commit.writes.clone());
+        all
+    }
+}
+
+impl Step {
+    /// A root with busybox and these entries.
+    pub fn new(items: &[(&str, Item)]) -> Self {
+        let scratch = Scratch::new();
+        let blobs = Arc::new(Blobs::new(&scratch.join("blobs")));
+        Self {
+            tree: Arc::new(tree(items, &blobs)),
+            markers: Markers::Trusted,
+            mounts: Vec::new(),
+            blobs,
+            scratch,
+        }
+    }
+
+    /// Runs `script` with busybox's shell and commits what it left.
+    pub fn run(&self, script: &str) -> Outcome {
+        self.run_with(script, |_| {})
+    }
+
+    /// Like [`Step::run`]; `meanwhile` gets the session's abort handle while the script runs.
+    pub fn run_with(&self, script: &str, meanwhile: impl FnOnce(Abort)) -> Outcome {
+        let upper = self.scratch.join("upper");
+        prepare_upper(&upper, &self.tree, self.markers, &Owners::Same).expect("an upper directory");
+        let (send, fuse) = mpsc::channel();
+        let (served, ready) = mpsc::channel();
+        let (output, read) = thread::scope(|scope| {
+            let step = scope.spawn(|| mounts::run(self.place(), script, &send, ready));
+            let (read, session) = self.serve(fuse.recv().expect("a mounted /dev/fuse"));
+            served.send(()).expect("the step waits");
+            meanwhile(session);
+            let output = step.join().expect("the step's thread");
+            (output, read.join().expect("the server's thread"))
+        });
+        let commit = self.commit(&upper);
+        Outcome { output, read, commit }
+    }
+
+    fn place(&self) -> mounts::Place {
+        mounts::Place {
+            scratch: self.scratch.path().to_owned(),
+            markers: self.markers,
+        }
+    }
+
+    fn serve(&self, fuse: OwnedFd) -> (thread::JoinHandle<Result<ReadSet, ServeError>>, Abort) {
+        let options = ServeOptions {
+            markers: self.markers,
+            mounts: self.mounts.clone(),
+            ..ServeOptions::default()
+        };
+        let server =
+            Server::new(self.tree.clone(), self.blobs.clone(), &options).expect("a tree that can be served");
+        let session = server.serve(fuse).expect("a handshake");
+        let abort = session.abort_handle();
+        (thread::spawn(|| session.finish()), abort)
+    }
+
+    pub fn commit(&self, upper: &Path) -> Commit {
+        let options = CommitOptions {
+            found: Found::Upper(self.markers),
+            mounts: self.mounts.clone(),
+            ..CommitOptions::default()
+        };
+        commit(upper, &self.tree, &*self.blobs, &options).expect("a layer")
+    }
+
+    pub fn upper(&self) -> PathBuf {
+        self.scratch.join("upper")
+    }
+}

@@ -1,0 +1,107 @@
+//! Mounts and processes in a mount namespace that lives as long as one thread.
+
+use std::{
+    ffi::CString,
+    os::fd::{AsRawFd, OwnedFd},
+    path::{Path, PathBuf},
+    process::{Command, Output},
+    sync::mpsc::{Receiver, Sender},
+};
+
+use rustix::{
+    fs::{Mode, OFlags},
+    mount::{MountFlags, MountPropagationFlags, UnmountFlags},
+    thread::UnshareFlags,
+};
+use wharf_rootfs::Markers;
+
+/// Whether mounts can be made here; says what is missing.
+pub fn privileged() -> Result<(), String> {
+    if !rustix::process::geteuid().is_root() {
+        return Err("mounting needs root".into());
+    }
+    if !Path::new(BUSYBOX).exists() {
+        return Err(format!("{BUSYBOX} is missing (package busybox-static)"));
+    }
+    open_fuse().map_err(|error| format!("/dev/fuse cannot be opened: {error}"))?;
+    std::thread::spawn(own_namespace)
+        .join()
+        .expect("a thread")
+        .map_err(|error| format!("no mount namespace: {error}"))
+}
+
+/// A static binary with the usual small programs.
+pub const BUSYBOX: &str = "/bin/busybox";
+
+/// Where a step's files are.
+pub struct Place {
+    pub scratch: PathBuf,
+    pub markers: Markers,
+}
+
+/// Mounts, sends `/dev/fuse` away, waits until it is served, and runs `script` in the root. To be called on a thread of
+/// its own: it stays in the root until it ends.
+pub fn run(place: Place, script: &str, send: &Sender<OwnedFd>, ready: Receiver<()>) -> Output {
+    own_namespace().expect("a mount namespace");
+    let (lower, root) = (place.scratch.join("lower"), place.scratch.join("root"));
+    for dir in [&lower, &root, &place.scratch.join("work")] {
+        std::fs::create_dir(dir).expect("a new directory");
+    }
+    send.send(mount_fuse(&lower)).expect("somebody serves");
+    ready.recv().expect("somebody serves");
+    mount_overlay(&place, &lower, &root);
+    rustix::mount::unmount(&lower, UnmountFlags::DETACH).expect("the lower is mounted");
+    let null = std::fs::File::open("/dev/null").expect("a null device");
+    rustix::process::chroot(&root).expect("a root");
+    rustix::process::chdir("/").expect("a root");
+    Command::new("/bin/busybox")
+        .args(["sh", "-c", script])
+        .env_clear()
+        .env("PATH", "/bin")
+        .stdin(null)
+        .output()
+        .expect("busybox runs")
+}
+
+#[allow(unsafe_code)]
+fn own_namespace() -> rustix::io::Result<()> {
+    // SAFETY: no descriptor table is unshared; only this thread's mounts and root directory change.
+    unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWNS)? };
+    rustix::mount::mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)
+}
+
+fn open_fuse() -> rustix::io::Result<OwnedFd> {
+    rustix::fs::open("/dev/fuse", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())
+}
+
+fn mount_fuse(at: &Path) -> OwnedFd {
+    let fuse = open_fuse().expect("/dev/fuse opens");
+    let flags = MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+    let options = format!("fd={},rootmode=40000,user_id=0,group_id=0", fuse.as_raw_fd());
+    let options = CString::new(options).expect("no NUL");
+    rustix::mount::mount("wharf", at, "fuse.wharf", flags, options.as_c_str()).expect("FUSE mounts");
+    fuse
+}
+
+fn mount_overlay(place: &Place, lower: &Path, root: &Path) {
+    let dir = |name: &str| place.scratch.join(name).display().to_string();
+    let marks = match place.markers {
+        Markers::Trusted => "",
+        Markers::User => ",userxattr",
+    };
+    let options = format!(
+        "lowerdir={},upperdir={},workdir={},volatile,xino=off,redirect_dir=nofollow{marks}",
+        lower.display(),
+        dir("upper"),
+        dir("work"),
+    );
+    let options = CString::new(options).expect("no NUL");
+    rustix::mount::mount(
+        "overlay",
+        root,
+        "overlay",
+        MountFlags::empty(),
+        options.as_c_str(),
+    )
+    .expect("overlay mounts");
+}

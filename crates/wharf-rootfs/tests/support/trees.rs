@@ -1,0 +1,157 @@
+//! Trees and contents for tests.
+
+use std::{
+    fs::{self, File},
+    io,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use wharf_oci::Digest;
+use wharf_rootfs::{Adopted, BlobAdopt, BlobOpen};
+use wharf_tree::{Attrs, Device, Dir, Entry, Mtime, Node, Tree, TreeBuilder, TreePath};
+
+use super::mounts::BUSYBOX;
+
+/// When everything in a test's tree was last changed, nanoseconds included.
+pub const TIME: Mtime = Mtime {
+    secs: 1_000_000_000,
+    nanos: 123_456_789,
+};
+
+/// An entry of a test's tree.
+pub enum Item {
+    /// A file of mode 0644.
+    File(&'static str),
+    /// A file of this mode.
+    Mode(&'static str, u16),
+    /// A file of this owner and group.
+    Owner(&'static str, u32),
+    /// A file with one extended attribute.
+    Xattr(&'static str, &'static str, &'static [u8]),
+    /// A directory of mode 0755.
+    Dir,
+    /// A directory of this mode.
+    DirMode(u16),
+    /// A symbolic link.
+    Symlink(&'static str),
+    /// Another name.
+    Link(&'static str),
+    /// A named pipe.
+    Fifo,
+    /// A character device.
+    Char(u32, u32),
+}
+
+/// A normalised path.
+pub fn path(text: &str) -> TreePath {
+    TreePath::new(text).expect("a path")
+}
+
+/// A tree with `/bin/busybox`, `/bin/sh` and its usual programs, and these items.
+pub fn tree(items: &[(&str, Item)], blobs: &Blobs) -> Tree {
+    let mut builder = TreeBuilder::new();
+    builder.root(Attrs::root(0o755), TIME);
+    let busybox = file(blobs, &fs::read(BUSYBOX).unwrap_or_default(), Attrs::root(0o755));
+    builder.insert(&path("bin/busybox"), busybox).expect("a place");
+    for applet in PROGRAMS {
+        let link = entry(Attrs::root(0o777), Node::Symlink(b"busybox"[..].into()));
+        builder
+            .insert(&path(&format!("bin/{applet}")), link)
+            .expect("a place");
+    }
+    for (at, item) in items {
+        add(&mut builder, &path(at), item, blobs);
+    }
+    builder.finish()
+}
+
+const PROGRAMS: [&str; 4] = ["sh", "cat", "ls", "mv"];
+
+fn add(builder: &mut TreeBuilder, at: &TreePath, item: &Item, blobs: &Blobs) {
+    let made = match item {
+        Item::File(text) => file(blobs, text.as_bytes(), Attrs::root(0o644)),
+        Item::Mode(text, mode) => file(blobs, text.as_bytes(), Attrs::root(*mode)),
+        Item::Owner(text, id) => {
+            let attrs = Attrs {
+                uid: *id,
+                gid: *id,
+                ..Attrs::root(0o644)
+            };
+            file(blobs, text.as_bytes(), attrs)
+        }
+        Item::Xattr(text, name, value) => {
+            let xattrs = [(name.as_bytes().to_vec(), value.to_vec())];
+            let attrs = Attrs {
+                xattrs: Some(Arc::new(xattrs.into())),
+                ..Attrs::root(0o755)
+            };
+            file(blobs, text.as_bytes(), attrs)
+        }
+        Item::Dir => Entry::dir(Attrs::root(0o755), TIME, Dir::default()),
+        Item::DirMode(mode) => Entry::dir(Attrs::root(*mode), TIME, Dir::default()),
+        Item::Symlink(target) => entry(Attrs::root(0o777), Node::Symlink(target.as_bytes().into())),
+        Item::Fifo => entry(Attrs::root(0o644), Node::Fifo),
+        Item::Char(major, minor) => entry(
+            Attrs::root(0o666),
+            Node::CharDevice(Device {
+                major: *major,
+                minor: *minor,
+            }),
+        ),
+        Item::Link(existing) => return builder.hard_link(&path(existing), at).expect("a place"),
+    };
+    builder.insert(at, made).expect("a place");
+}
+
+fn entry(attrs: Attrs, node: Node) -> Entry {
+    Entry {
+        attrs,
+        mtime: TIME,
+        node,
+    }
+}
+
+fn file(blobs: &Blobs, bytes: &[u8], attrs: Attrs) -> Entry {
+    let node = Node::File {
+        digest: blobs.put(bytes),
+        size: bytes.len() as u64,
+    };
+    entry(attrs, node)
+}
+
+/// A directory of contents named by digest.
+pub struct Blobs(PathBuf);
+
+impl Blobs {
+    pub fn new(dir: &Path) -> Self {
+        fs::create_dir(dir).expect("a new directory");
+        Self(dir.to_owned())
+    }
+
+    pub fn put(&self, bytes: &[u8]) -> Digest {
+        let digest = Digest::of(bytes);
+        fs::write(self.path(&digest), bytes).expect("a blob");
+        digest
+    }
+
+    pub fn path(&self, digest: &Digest) -> PathBuf {
+        self.0.join(digest.hex())
+    }
+}
+
+impl BlobOpen for Blobs {
+    fn open(&self, digest: &Digest) -> io::Result<File> {
+        File::open(self.path(digest))
+    }
+}
+
+impl BlobAdopt for Blobs {
+    fn adopt(&self, path: &Path) -> io::Result<Adopted> {
+        let bytes = fs::read(path)?;
+        let digest = self.put(&bytes);
+        let size = fs::metadata(path)?.size();
+        Ok(Adopted { digest, size })
+    }
+}
