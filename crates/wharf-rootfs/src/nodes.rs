@@ -9,7 +9,7 @@ use std::{
 };
 
 use wharf_tree::{
-    Entry, TreePath,
+    Entry, Tree, TreePath,
     readset::{Asked, Kind, PathSet, Place},
 };
 
@@ -101,12 +101,15 @@ impl Nodes {
         missed.insert(path);
     }
 
-    /// All that was asked so far, about root number `root`.
-    pub(crate) fn path_set(&self, root: u16) -> PathSet {
+    /// All that was asked so far of `tree`, which is root number `root`. A mount point that was only served was absent.
+    pub(crate) fn path_set(&self, root: u16, tree: &Tree) -> PathSet {
         let mut set = PathSet::default();
-        for path in self.missed.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+        let absent = |set: &mut PathSet, path: &TreePath| {
             let path = path.clone();
             set.ask(Place { root, path }, Kind::Absent);
+        };
+        for path in self.missed.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            absent(&mut set, path);
         }
         for node in self
             .by_number
@@ -116,6 +119,10 @@ impl Nodes {
         {
             let record = node.record();
             for path in record.other_names.iter().chain([&node.path]) {
+                if tree.root.below(path).is_none() {
+                    absent(&mut set, path);
+                    continue;
+                }
                 let path = path.clone();
                 set.ask_all(Place { root, path }, &record.asked);
             }
@@ -126,20 +133,30 @@ impl Nodes {
 
 #[cfg(test)]
 mod tests {
-    use wharf_tree::Tree;
+    use wharf_tree::{Attrs, Mtime, TreeBuilder};
 
     use super::*;
 
     #[test]
     fn a_question_counts_for_every_name_that_was_looked_up() {
-        let nodes = Nodes::new(Tree::empty().root);
         let path = |text: &str| TreePath::new(text).unwrap();
-        let entry = Tree::empty().root;
-        nodes.found(7, &path("a"), &entry).ask(Kind::Content);
-        nodes.found(7, &path("b"), &entry);
+        let mut tree = TreeBuilder::new();
+        let fifo = Entry {
+            attrs: Attrs::root(0o644),
+            mtime: Mtime::default(),
+            node: wharf_tree::Node::Fifo,
+        };
+        tree.insert(&path("a"), fifo.clone()).unwrap();
+        tree.hard_link(&path("a"), &path("b")).unwrap();
+        let tree = tree.finish();
+
+        let nodes = Nodes::new(tree.root.clone());
+        nodes.found(7, &path("a"), &fifo).ask(Kind::Stat);
+        nodes.found(7, &path("b"), &fifo);
+        nodes.found(8, &path("mount"), &fifo).ask(Kind::Stat);
         nodes.missed(path("c"));
 
-        let set = nodes.path_set(0);
+        let set = nodes.path_set(0, &tree);
         let asked = |text: &str| -> Vec<Kind> {
             let place = Place {
                 root: 0,
@@ -147,9 +164,10 @@ mod tests {
             };
             set.get(&place).unwrap().kinds().collect()
         };
-        assert_eq!(asked("a"), [Kind::Present, Kind::Content]);
-        assert_eq!(asked("b"), [Kind::Present, Kind::Content]);
+        assert_eq!(asked("a"), [Kind::Present, Kind::Stat]);
+        assert_eq!(asked("b"), [Kind::Present, Kind::Stat]);
         assert_eq!(asked("c"), [Kind::Absent]);
+        assert_eq!(asked("mount"), [Kind::Absent]);
         assert_eq!(asked(""), [Kind::Present, Kind::Xattrs]);
     }
 }

@@ -124,8 +124,7 @@ impl Session {
         let ended = self.server.join().unwrap_or_else(panicked);
         self.shared.health.verdict()?;
         ended.map_err(ServeError::Connection)?;
-        let asked = self.shared.nodes.path_set(self.root);
-        // The answers are those of the tree itself, not of what was served: a mount point that it lacks was absent.
+        let asked = self.shared.nodes.path_set(self.root, &self.tree);
         let trees = vec![&*self.tree; usize::from(self.root) + 1];
         Ok(asked.answer(&trees))
     }

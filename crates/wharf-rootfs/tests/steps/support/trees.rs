@@ -3,9 +3,11 @@
 use std::{
     fs::{self, File},
     io,
-    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc, Mutex,
+        mpsc::{self, Sender},
+    },
 };
 
 use wharf_oci::Digest;
@@ -24,12 +26,16 @@ pub const TIME: Mtime = Mtime {
 pub enum Item {
     /// A file of mode 0644.
     File(&'static str),
+    /// A file changed at this second.
+    Dated(&'static str, i64),
     /// A file of this mode.
     Mode(&'static str, u16),
     /// A file of this owner and group.
     Owner(&'static str, u32),
     /// A file with one extended attribute.
     Xattr(&'static str, &'static str, &'static [u8]),
+    /// A file of this mode with one extended attribute.
+    Attributes(&'static str, u16, &'static str, &'static [u8]),
     /// A directory of mode 0755.
     Dir,
     /// A directory of this mode.
@@ -67,12 +73,23 @@ pub fn tree(items: &[(&str, Item)], blobs: &Blobs) -> Tree {
     builder.finish()
 }
 
-const PROGRAMS: [&str; 4] = ["sh", "cat", "ls", "mv"];
+/// What scripts may use.
+pub const PROGRAMS: [&str; 24] = [
+    "cat", "chmod", "chown", "cp", "dd", "find", "head", "ln", "ls", "mkdir", "mkfifo", "mknod", "mv",
+    "readlink", "rm", "rmdir", "sh", "sleep", "stat", "tar", "touch", "truncate", "wc", "which",
+];
 
 fn add(builder: &mut TreeBuilder, at: &TreePath, item: &Item, blobs: &Blobs) {
     let made = match item {
         Item::File(text) => file(blobs, text.as_bytes(), Attrs::root(0o644)),
         Item::Mode(text, mode) => file(blobs, text.as_bytes(), Attrs::root(*mode)),
+        Item::Dated(text, secs) => Entry {
+            mtime: Mtime {
+                secs: *secs,
+                nanos: 0,
+            },
+            ..file(blobs, text.as_bytes(), Attrs::root(0o644))
+        },
         Item::Owner(text, id) => {
             let attrs = Attrs {
                 uid: *id,
@@ -81,14 +98,8 @@ fn add(builder: &mut TreeBuilder, at: &TreePath, item: &Item, blobs: &Blobs) {
             };
             file(blobs, text.as_bytes(), attrs)
         }
-        Item::Xattr(text, name, value) => {
-            let xattrs = [(name.as_bytes().to_vec(), value.to_vec())];
-            let attrs = Attrs {
-                xattrs: Some(Arc::new(xattrs.into())),
-                ..Attrs::root(0o755)
-            };
-            file(blobs, text.as_bytes(), attrs)
-        }
+        Item::Xattr(text, name, value) => attributed(blobs, text, 0o755, name, value),
+        Item::Attributes(text, mode, name, value) => attributed(blobs, text, *mode, name, value),
         Item::Dir => Entry::dir(Attrs::root(0o755), TIME, Dir::default()),
         Item::DirMode(mode) => Entry::dir(Attrs::root(*mode), TIME, Dir::default()),
         Item::Symlink(target) => entry(Attrs::root(0o777), Node::Symlink(target.as_bytes().into())),
@@ -113,6 +124,15 @@ fn entry(attrs: Attrs, node: Node) -> Entry {
     }
 }
 
+fn attributed(blobs: &Blobs, text: &str, mode: u16, name: &str, value: &[u8]) -> Entry {
+    let xattrs = [(name.as_bytes().to_vec(), value.to_vec())];
+    let attrs = Attrs {
+        xattrs: Some(Arc::new(xattrs.into())),
+        ..Attrs::root(mode)
+    };
+    file(blobs, text.as_bytes(), attrs)
+}
+
 fn file(blobs: &Blobs, bytes: &[u8], attrs: Attrs) -> Entry {
     let node = Node::File {
         digest: blobs.put(bytes),
@@ -122,12 +142,18 @@ fn file(blobs: &Blobs, bytes: &[u8], attrs: Attrs) -> Entry {
 }
 
 /// A directory of contents named by digest.
-pub struct Blobs(PathBuf);
+pub struct Blobs {
+    dir: PathBuf,
+    held: Option<(Digest, Mutex<Sender<Sender<()>>>)>,
+}
 
 impl Blobs {
     pub fn new(dir: &Path) -> Self {
         fs::create_dir(dir).expect("a new directory");
-        Self(dir.to_owned())
+        Self {
+            dir: dir.to_owned(),
+            held: None,
+        }
     }
 
     pub fn put(&self, bytes: &[u8]) -> Digest {
@@ -137,12 +163,21 @@ impl Blobs {
     }
 
     pub fn path(&self, digest: &Digest) -> PathBuf {
-        self.0.join(digest.hex())
+        self.dir.join(digest.hex())
+    }
+
+    pub fn hold_back(&mut self, digest: Digest, asked: Sender<Sender<()>>) {
+        self.held = Some((digest, Mutex::new(asked)));
     }
 }
 
 impl BlobOpen for Blobs {
     fn open(&self, digest: &Digest) -> io::Result<File> {
+        if let Some((_, asked)) = self.held.as_ref().filter(|(held, _)| held == digest) {
+            let (release, released) = mpsc::channel();
+            let _ = asked.lock().expect("one test").send(release);
+            let _ = released.recv();
+        }
         File::open(self.path(digest))
     }
 }
@@ -151,7 +186,7 @@ impl BlobAdopt for Blobs {
     fn adopt(&self, path: &Path) -> io::Result<Adopted> {
         let bytes = fs::read(path)?;
         let digest = self.put(&bytes);
-        let size = fs::metadata(path)?.size();
+        let size = bytes.len() as u64;
         Ok(Adopted { digest, size })
     }
 }

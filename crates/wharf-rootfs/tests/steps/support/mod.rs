@@ -3,6 +3,7 @@
 #![allow(unreachable_pub, dead_code)]
 
 mod mounts;
+mod show;
 mod trees;
 
 use std::{
@@ -13,6 +14,7 @@ use std::{
     thread,
 };
 
+use wharf_oci::Digest;
 use wharf_rootfs::{
     Abort, Commit, CommitOptions, Found, Markers, MountPoint, Owners, ServeError, ServeOptions, Server,
     commit, prepare_upper,
@@ -21,7 +23,42 @@ use wharf_testkit::Scratch;
 use wharf_tree::{Tree, readset::ReadSet};
 
 pub use mounts::privileged;
-pub use trees::{Blobs, Item, TIME, path, tree};
+pub use show::layer;
+pub use trees::{Blobs, Item, path, tree};
+
+/// Runs `script` over `items` and compares the layer and the read set with their texts, which may be indented.
+#[track_caller]
+pub fn check(items: &[(&str, Item)], script: &str, layer: &str, reads: &str) {
+    check_step(&Step::new(items), script, layer, reads);
+}
+
+/// [`check`] in special surroundings.
+#[track_caller]
+pub fn check_step(step: &Step, script: &str, layer: &str, reads: &str) {
+    let outcome = step.run(script);
+    let stderr = String::from_utf8_lossy(&outcome.output.stderr);
+    let both = format!("{}\n\n{}", outcome.layer(), outcome.reads());
+    assert_eq!(
+        both,
+        format!("{}\n\n{}", plain(layer), plain(reads)),
+        "{script}\n{stderr}"
+    );
+}
+
+fn plain(text: &str) -> String {
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// Returns from a test that needs mounts where none can be made, saying so.
+#[macro_export]
+macro_rules! needs_mounts {
+    () => {
+        if let Err(lacks) = $crate::support::privileged() {
+            return wharf_testkit::skip(&lacks);
+        }
+    };
+}
 
 /// A step's surroundings.
 pub struct Step {
@@ -40,6 +77,16 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// The layer, as text.
+    pub fn layer(&self) -> String {
+        show::layer(&self.commit.layer)
+    }
+
+    /// What was read and presumed, as text.
+    pub fn reads(&self) -> String {
+        show::reads(&self.all())
+    }
+
     pub fn stdout(&self) -> String {
         String::from_utf8_lossy(&self.output.stdout).into_owned()
     }
@@ -73,7 +120,10 @@ impl Step {
 
     /// Like [`Step::run`]; `meanwhile` gets the session's abort handle while the script runs.
     pub fn run_with(&self, script: &str, meanwhile: impl FnOnce(Abort)) -> Outcome {
-        let upper = self.scratch.join("upper");
+        for used in ["upper", "lower", "root", "work"] {
+            let _ = std::fs::remove_dir_all(self.scratch.join(used));
+        }
+        let upper = self.upper();
         prepare_upper(&upper, &self.tree, self.markers, &Owners::Same).expect("an upper directory");
         let (send, fuse) = mpsc::channel();
         let (served, ready) = mpsc::channel();
@@ -116,6 +166,12 @@ impl Step {
             ..CommitOptions::default()
         };
         commit(upper, &self.tree, &*self.blobs, &options).expect("a layer")
+    }
+
+    /// Makes a content wait: whoever asks for it sends a handle, and gets the content when that is dropped.
+    pub fn hold_back(&mut self, digest: Digest, asked: mpsc::Sender<mpsc::Sender<()>>) {
+        let blobs = Arc::get_mut(&mut self.blobs).expect("nobody has them yet");
+        blobs.hold_back(digest, asked);
     }
 
     pub fn upper(&self) -> PathBuf {
