@@ -191,13 +191,13 @@ impl Action<'_> {
                 'w' => bits |= WRITE,
                 'x' => bits |= EXECUTE,
                 'X' if self.operator == '+' => execute_if = EXECUTE,
-                'X' => {}
                 's' if special => bits |= SET_IDS,
                 't' if special => {
                     self.who |= STICKY;
                     bits |= STICKY;
                 }
-                's' | 't' => {}
+                // What makes no sense for these operators and classes is overlooked.
+                'X' | 's' | 't' => {}
                 'u' | 'g' | 'o' => {
                     self.finish(&mut bits, &mut execute_if, true);
                     self.copy_class(c);

@@ -117,6 +117,8 @@ pub enum SyntaxError {
     UnknownSecurity(String),
     #[error("a bare \" in the comma-separated value {0:?}")]
     InvalidCsv(String),
+    #[error("a comma-separated value that is empty")]
+    EmptyCsv,
     #[error("'from' doesn't support variable expansion, define alias stage instead")]
     MountFromVariable,
     #[error("invalid field '{0}' must be a key=value pair")]

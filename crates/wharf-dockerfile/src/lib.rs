@@ -10,6 +10,9 @@ mod diagnostic;
 mod expand;
 mod numbers;
 mod parser;
+pub mod patterns;
+mod ports;
+mod render;
 mod source;
 pub mod suggest;
 mod token;
@@ -24,6 +27,8 @@ pub use expand::{
 };
 pub use numbers::{DurationError, parse_duration};
 pub use parser::{Parse, parse, parse_bytes, parse_trigger};
+pub use ports::{ExposedPorts, PortError};
+pub use render::{excerpt, render};
 pub use source::{Position, Source, Span};
 pub use token::{Token, TokenKind};
 pub use word::Word;

@@ -147,9 +147,9 @@ mod tests {
     #[test]
     fn durations() {
         let ok = |text| parse_duration(text).unwrap();
-        assert_eq!(ok("1h30m"), Duration::from_secs(5400));
+        assert_eq!(ok("1h30m"), Duration::from_mins(90));
         assert_eq!(ok("1.5s"), Duration::from_millis(1500));
-        assert_eq!(ok("+5m0s"), Duration::from_secs(300));
+        assert_eq!(ok("+5m0s"), Duration::from_mins(5));
         assert_eq!(ok("0"), Duration::ZERO);
         assert_eq!(ok("0s"), Duration::ZERO);
         assert_eq!(ok("1ms"), Duration::from_millis(1));

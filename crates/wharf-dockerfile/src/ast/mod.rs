@@ -8,6 +8,7 @@ mod heredoc;
 mod instruction;
 mod keyword;
 mod mount;
+mod resolve_mount;
 mod run;
 
 pub use command::CommandLine;
@@ -20,5 +21,6 @@ pub use instruction::{
     ArgDeclaration, Flag, Instruction, InstructionKind, KeyValue, OnbuildInstruction, Separator,
 };
 pub use keyword::Keyword;
-pub use mount::{Expander, Mount, MountError, MountField, MountFlag, MountKind, Sharing};
+pub use mount::{Mount, MountField, MountFlag, MountKind, Sharing};
+pub use resolve_mount::{Expander, MountError};
 pub use run::{DeviceRequest, NetworkMode, RunInstruction, SecurityMode};

@@ -13,7 +13,8 @@ pub(super) enum Greed {
 enum Item {
     Literal(char),
     AnyChar,
-    AnyText,
+    /// A `*`, and how many stand before it.
+    AnyText(usize),
 }
 
 /// A compiled pattern.
@@ -24,10 +25,15 @@ pub(super) struct Pattern {
 impl Pattern {
     pub(super) fn parse(pattern: &str) -> Result<Self, ExpandReason> {
         let mut items = Vec::with_capacity(pattern.len());
+        let mut stars = 0;
         let mut chars = pattern.chars().peekable();
         while let Some(c) = chars.next() {
             items.push(match c {
-                '*' => Item::AnyText,
+                '*' if matches!(items.last(), Some(Item::AnyText(_))) => continue,
+                '*' => {
+                    stars += 1;
+                    Item::AnyText(stars - 1)
+                }
                 '?' => Item::AnyChar,
                 // These two are escaped because of the substitution around the pattern, not within it.
                 '\\' if matches!(chars.peek(), Some('}' | '/')) => continue,
@@ -89,26 +95,31 @@ fn invalid(pattern: &str, escaped: Option<char>) -> ExpandReason {
     }
 }
 
-/// One search. Remembers what cannot match, so that it takes time items × characters at most.
+/// One search. Remembers from where each `*` was tried, so that it takes time items × characters at most.
 struct Match<'a> {
     items: &'a [Item],
     chars: &'a [char],
     greed: Greed,
-    hopeless: Vec<bool>,
+    tried: Vec<bool>,
 }
 
 impl<'a> Match<'a> {
     fn new(items: &'a [Item], chars: &'a [char], greed: Greed) -> Self {
+        let stars = items
+            .iter()
+            .filter(|item| matches!(item, Item::AnyText(_)))
+            .count();
         Self {
             items,
             chars,
             greed,
-            hopeless: vec![false; (items.len() + 1) * (chars.len() + 1)],
+            tried: vec![false; stars * (chars.len() + 1)],
         }
     }
 
     /// The leftmost match that starts at `from` or later.
     fn find(&mut self, from: usize) -> Option<(usize, usize)> {
+        self.tried.fill(false);
         (from..=self.chars.len()).find_map(|start| Some((start, self.end_from(start)?)))
     }
 
@@ -120,16 +131,16 @@ impl<'a> Match<'a> {
             if item == self.items.len() {
                 return Some(at);
             }
-            let mark = item * (self.chars.len() + 1) + at;
-            if std::mem::replace(&mut self.hopeless[mark], true) {
-                continue;
-            }
             let next = self.chars.get(at).copied();
             match (self.items[item], next) {
                 (Item::Literal(wanted), Some(c)) if c == wanted => untried.push((item + 1, at + 1)),
                 // As in a regular expression, a wildcard is not a line end.
                 (Item::AnyChar, Some(c)) if c != '\n' => untried.push((item + 1, at + 1)),
-                (Item::AnyText, next) => {
+                (Item::AnyText(star), next) => {
+                    let mark = star * (self.chars.len() + 1) + at;
+                    if std::mem::replace(&mut self.tried[mark], true) {
+                        continue;
+                    }
                     let stop = Some((item + 1, at));
                     let go_on = next.filter(|&c| c != '\n').map(|_| (item, at + 1));
                     match self.greed {

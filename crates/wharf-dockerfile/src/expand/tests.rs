@@ -12,7 +12,7 @@ fn vectors(name: &str) -> Option<String> {
     text
 }
 
-fn environment<'a>(pairs: &'a [(String, String)]) -> impl Fn(&str) -> Option<String> + 'a {
+fn environment(pairs: &[(String, String)]) -> impl Fn(&str) -> Option<String> + '_ {
     |name| {
         pairs
             .iter()

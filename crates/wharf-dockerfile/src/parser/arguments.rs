@@ -106,21 +106,22 @@ fn pairs(keyword: Keyword, text: Text<'_>, escape: char) -> Result<Vec<KeyValue>
     let mut pairs = Vec::with_capacity(words.len());
     let mut errors = Vec::new();
     for word in words {
-        match split_pair(word) {
-            (key, Some(value)) => pairs.push(KeyValue {
-                span: word.span(),
-                key: key.word(),
-                value: value.word(),
-                separator: Separator::Equals,
-            }),
-            (_, None) => {
-                let error = SyntaxError::NoEquals {
-                    keyword,
-                    word: word.as_str().to_owned(),
-                };
-                errors.push(Diagnostic::new(word.span(), error));
-            }
-        }
+        let (key, value) = split_pair(word);
+        let Some(value) = value else {
+            let error = SyntaxError::NoEquals {
+                keyword,
+                word: word.as_str().to_owned(),
+            };
+            errors.push(Diagnostic::new(word.span(), error));
+            continue;
+        };
+        let (span, separator) = (word.span(), Separator::Equals);
+        pairs.push(KeyValue {
+            span,
+            key: key.word(),
+            value: value.word(),
+            separator,
+        });
     }
     if errors.is_empty() { Ok(pairs) } else { Err(errors) }
 }

@@ -2,6 +2,7 @@
 
 use crate::ast::{Flag, Keyword};
 use crate::diagnostic::{Diagnostic, SyntaxError};
+use crate::source::Span;
 use crate::suggest::{Case, nearest};
 use crate::word::Word;
 
@@ -69,7 +70,7 @@ impl<'a> Flags<'a> {
         for (index, flag) in flags.iter().enumerate() {
             let name = flag.name.as_str();
             let error = match known.iter().find(|(known, _)| *known == name) {
-                None => unknown(flag, known),
+                None => Some(unknown(flag, known)),
                 Some((_, kind)) if *kind != List && is_repeated(flag, &flags[..index]) => Some(
                     Diagnostic::new(flag.span, SyntaxError::DuplicateFlag(name.to_owned())),
                 ),
@@ -82,7 +83,12 @@ impl<'a> Flags<'a> {
 
     /// The value of a flag; empty counts as absent.
     pub(super) fn text(&self, name: &str) -> Option<Word> {
-        self.find(name)?.value.clone().filter(|value| !value.is_empty())
+        self.written(name).filter(|value| !value.is_empty())
+    }
+
+    /// The value of a flag, empty or not.
+    pub(super) fn written(&self, name: &str) -> Option<Word> {
+        self.find(name)?.value.clone()
     }
 
     /// The values of a flag that may be repeated.
@@ -105,25 +111,24 @@ fn is_repeated(flag: &Flag, before: &[Flag]) -> bool {
     before.iter().any(|other| other.name.raw == flag.name.raw)
 }
 
-fn unknown(flag: &Flag, known: &[(&str, FlagKind)]) -> Option<Diagnostic> {
+fn unknown(flag: &Flag, known: &[(&str, FlagKind)]) -> Diagnostic {
     let name = flag.name.as_str();
     let near = nearest(name, known.iter().map(|(name, _)| *name), Case::Significant);
-    let error = SyntaxError::UnknownFlag(name.to_owned());
     // Without the `=`: the value may be as long as it likes.
-    let span = crate::source::Span::new(flag.span.start, flag.name.span.end);
-    Some(Diagnostic::new(span, error).suggest(near.map(|name| format!("--{name}"))))
+    let span = Span::new(flag.span.start, flag.name.span.end);
+    let error = SyntaxError::UnknownFlag(name.to_owned());
+    Diagnostic::new(span, error).suggest(near.map(|name| format!("--{name}")))
 }
 
 fn check_value(flag: &Flag, kind: FlagKind) -> Option<Diagnostic> {
     let name = flag.name.raw.clone();
     let error = match (kind, &flag.value) {
-        (Boolean, None) => return None,
+        (Boolean, None) | (Text | List, Some(_)) => return None,
         (Boolean, Some(value)) if parse_boolean(value).is_some() => return None,
         (Boolean, Some(value)) if !value.is_empty() => SyntaxError::FlagNotBoolean {
             flag: name,
             value: value.raw.clone(),
         },
-        (Text | List, Some(_)) => return None,
         _ => SyntaxError::FlagWithoutValue(name),
     };
     Some(Diagnostic::new(flag.span, error))

@@ -71,14 +71,16 @@ fn retries(flags: &Flags<'_>, errors: &mut Vec<Diagnostic>) -> u32 {
     let Some(value) = flags.text("retries") else {
         return 0;
     };
-    match value.raw.parse::<i32>().map(u32::try_from) {
-        Ok(Ok(retries)) => retries,
-        _ => {
-            errors.push(Diagnostic::new(
-                value.span,
-                SyntaxError::InvalidRetries(value.raw.clone()),
-            ));
-            0
-        }
+    let retries = value
+        .raw
+        .parse::<i32>()
+        .ok()
+        .and_then(|retries| u32::try_from(retries).ok());
+    if retries.is_none() {
+        errors.push(Diagnostic::new(
+            value.span,
+            SyntaxError::InvalidRetries(value.raw.clone()),
+        ));
     }
+    retries.unwrap_or(0)
 }

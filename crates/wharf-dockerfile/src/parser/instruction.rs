@@ -15,6 +15,9 @@ use crate::diagnostic::{Diagnostic, SyntaxError};
 use crate::source::{Source, Span};
 use crate::word::Word;
 
+/// What is wrong, and where.
+type Problem = (Span, SyntaxError);
+
 /// What an instruction is made from.
 pub(super) struct Parts<'a> {
     pub(super) source: &'a Source,
@@ -49,8 +52,8 @@ pub(super) fn build(
                 errors,
             )));
         }
-        (Keyword::Copy, Arguments::Words { words, .. }) => copy(parts, words, &flags),
-        (Keyword::Add, Arguments::Words { words, .. }) => add(parts, words, &flags),
+        (Keyword::Copy, Arguments::Words { words, .. }) => copy(&parts, words, &flags),
+        (Keyword::Add, Arguments::Words { words, .. }) => add(&parts, words, &flags),
         (Keyword::Cmd, Arguments::Command(command)) => Ok(InstructionKind::Cmd(command)),
         (Keyword::Entrypoint, Arguments::Command(command)) => Ok(InstructionKind::Entrypoint(command)),
         (Keyword::Shell, Arguments::Command(command)) => shell(command, parts.keyword_span),
@@ -66,9 +69,11 @@ pub(super) fn build(
         (Keyword::Stopsignal, Arguments::Text(word)) => Ok(InstructionKind::Stopsignal(word)),
         (Keyword::User, Arguments::Text(word)) => Ok(InstructionKind::User(word)),
         (Keyword::Workdir, Arguments::Text(word)) => Ok(InstructionKind::Workdir(word)),
-        (keyword, _) => Err(Diagnostic::new(parts.keyword_span, too_few_arguments(keyword))),
+        (keyword, _) => Err((parts.keyword_span, too_few_arguments(keyword))),
     };
-    result.map_err(|error| errors.push(error)).ok()
+    result
+        .map_err(|(span, error)| errors.push(Diagnostic::new(span, error)))
+        .ok()
 }
 
 fn too_few_arguments(keyword: Keyword) -> SyntaxError {
@@ -96,8 +101,8 @@ fn run(
         .iter()
         .filter_map(|value| mounts::device(value, source, errors))
         .collect();
-    let network = flags.text("network");
-    let security = flags.text("security");
+    let network = flags.written("network");
+    let security = flags.written("security");
     RunInstruction {
         command,
         heredocs,
@@ -123,16 +128,17 @@ fn choose<T: Copy + Default>(
     let Some(Word { span, raw }) = value else {
         return T::default();
     };
-    match names.iter().find(|(name, _)| *name == raw) {
-        Some((_, choice)) => *choice,
-        None => {
-            errors.push(Diagnostic::new(span, unknown(raw)));
-            T::default()
-        }
+    let choice = names
+        .iter()
+        .find(|(name, _)| *name == raw)
+        .map(|(_, choice)| *choice);
+    if choice.is_none() {
+        errors.push(Diagnostic::new(span, unknown(raw)));
     }
+    choice.unwrap_or_default()
 }
 
-fn copy(parts: Parts<'_>, words: Vec<Word>, flags: &Flags<'_>) -> Result<InstructionKind, Diagnostic> {
+fn copy(parts: &Parts<'_>, words: Vec<Word>, flags: &Flags<'_>) -> Result<InstructionKind, Problem> {
     let files = transfer(parts, words, flags)?;
     let parents = flags.boolean("parents").unwrap_or(false);
     Ok(InstructionKind::Copy(CopyInstruction {
@@ -142,7 +148,7 @@ fn copy(parts: Parts<'_>, words: Vec<Word>, flags: &Flags<'_>) -> Result<Instruc
     }))
 }
 
-fn add(parts: Parts<'_>, words: Vec<Word>, flags: &Flags<'_>) -> Result<InstructionKind, Diagnostic> {
+fn add(parts: &Parts<'_>, words: Vec<Word>, flags: &Flags<'_>) -> Result<InstructionKind, Problem> {
     let files = transfer(parts, words, flags)?;
     Ok(InstructionKind::Add(AddInstruction {
         files,
@@ -152,17 +158,14 @@ fn add(parts: Parts<'_>, words: Vec<Word>, flags: &Flags<'_>) -> Result<Instruct
     }))
 }
 
-fn transfer(parts: Parts<'_>, mut words: Vec<Word>, flags: &Flags<'_>) -> Result<FileTransfer, Diagnostic> {
-    let no_destination = || Diagnostic::new(parts.keyword_span, SyntaxError::NoDestination(parts.keyword));
+fn transfer(parts: &Parts<'_>, mut words: Vec<Word>, flags: &Flags<'_>) -> Result<FileTransfer, Problem> {
+    let no_destination = || (parts.keyword_span, SyntaxError::NoDestination(parts.keyword));
     if words.len() < 2 {
         return Err(no_destination());
     }
     let destination = words.pop().ok_or_else(no_destination)?;
     if parse_operator(destination.as_str()).is_some() {
-        return Err(Diagnostic::new(
-            destination.span,
-            SyntaxError::HeredocDestination(parts.keyword),
-        ));
+        return Err((destination.span, SyntaxError::HeredocDestination(parts.keyword)));
     }
     let (inline, sources): (Vec<_>, Vec<_>) = words
         .into_iter()
@@ -201,29 +204,29 @@ fn inline_file(word: &Word, heredocs: &[Heredoc]) -> Option<Heredoc> {
     })
 }
 
-fn shell(command: CommandLine, keyword: Span) -> Result<InstructionKind, Diagnostic> {
-    let empty = || Diagnostic::new(keyword, SyntaxError::AtLeastOneArgument(Keyword::Shell));
+fn shell(command: CommandLine, keyword: Span) -> Result<InstructionKind, Problem> {
+    let empty = || (keyword, SyntaxError::AtLeastOneArgument(Keyword::Shell));
     match command {
         CommandLine::Exec { args, .. } if args.is_empty() => Err(empty()),
         CommandLine::Exec { args, .. } => Ok(InstructionKind::Shell(args)),
         CommandLine::Shell(word) if word.is_empty() => Err(empty()),
-        CommandLine::Shell(word) => Err(Diagnostic::new(word.span, SyntaxError::NotJson(Keyword::Shell))),
+        CommandLine::Shell(word) => Err((word.span, SyntaxError::NotJson(Keyword::Shell))),
     }
 }
 
 /// Pairs whose keys are not blank.
-fn named(pairs: Vec<KeyValue>, keyword: Keyword) -> Result<Vec<KeyValue>, Diagnostic> {
+fn named(pairs: Vec<KeyValue>, keyword: Keyword) -> Result<Vec<KeyValue>, Problem> {
     match pairs.iter().find(|pair| pair.key.is_empty()) {
-        Some(pair) => Err(Diagnostic::new(pair.span, SyntaxError::BlankName(keyword))),
+        Some(pair) => Err((pair.span, SyntaxError::BlankName(keyword))),
         None => Ok(pairs),
     }
 }
 
-fn declarations(words: &[Text<'_>], comments: &[Comment]) -> Result<InstructionKind, Diagnostic> {
+fn declarations(words: &[Text<'_>], comments: &[Comment]) -> Result<InstructionKind, Problem> {
     let declarations = words.iter().map(|word| {
         let (name, value) = split_pair(*word);
         if name.is_empty() {
-            return Err(Diagnostic::new(word.span(), SyntaxError::BlankName(Keyword::Arg)));
+            return Err((word.span(), SyntaxError::BlankName(Keyword::Arg)));
         }
         Ok(ArgDeclaration {
             span: word.span(),
@@ -235,30 +238,24 @@ fn declarations(words: &[Text<'_>], comments: &[Comment]) -> Result<InstructionK
     declarations.collect::<Result<_, _>>().map(InstructionKind::Arg)
 }
 
-fn volume(words: Vec<Word>, keyword: Span) -> Result<InstructionKind, Diagnostic> {
+fn volume(words: Vec<Word>, keyword: Span) -> Result<InstructionKind, Problem> {
     if words.is_empty() {
-        return Err(Diagnostic::new(
-            keyword,
-            SyntaxError::AtLeastOneArgument(Keyword::Volume),
-        ));
+        return Err((keyword, SyntaxError::AtLeastOneArgument(Keyword::Volume)));
     }
     let trimmed = words.into_iter().map(|word| match word.raw.trim() {
-        "" => Err(Diagnostic::new(word.span, SyntaxError::EmptyVolume)),
+        "" => Err((word.span, SyntaxError::EmptyVolume)),
         path => Ok(Word::new(word.span, path)),
     });
     trimmed.collect::<Result<_, _>>().map(InstructionKind::Volume)
 }
 
-fn onbuild(trigger: Text<'_>, line: Text<'_>, heredocs: &[Heredoc]) -> Result<InstructionKind, Diagnostic> {
+fn onbuild(trigger: Text<'_>, line: Text<'_>, heredocs: &[Heredoc]) -> Result<InstructionKind, Problem> {
     match Keyword::parse(trigger.as_str()) {
         Some(Keyword::Onbuild) => {
-            return Err(Diagnostic::new(trigger.span(), SyntaxError::ChainedOnbuild));
+            return Err((trigger.span(), SyntaxError::ChainedOnbuild));
         }
         Some(keyword @ (Keyword::From | Keyword::Maintainer)) => {
-            return Err(Diagnostic::new(
-                trigger.span(),
-                SyntaxError::ForbiddenTrigger(keyword),
-            ));
+            return Err((trigger.span(), SyntaxError::ForbiddenTrigger(keyword)));
         }
         _ => {}
     }

@@ -126,7 +126,7 @@ mod tests {
         check(r#"["a",]"#, None);
         check(r#"["a"] b"#, None);
         check(r#"["a" "b"]"#, None);
-        check(r#"['a']"#, None);
+        check(r"['a']", None);
         check(r#"["a\x"]"#, None);
         check("[\"a\tb\"]", None);
     }

@@ -1,5 +1,7 @@
 //! The comma-separated values of `--mount` and `--device`.
 
+use std::ops::Range;
+
 use super::csv;
 use crate::ast::{DeviceRequest, MountField, MountFlag};
 use crate::diagnostic::{Diagnostic, SyntaxError};
@@ -63,20 +65,25 @@ fn take_device_field(device: &mut DeviceRequest, field: &MountField) -> Result<(
 
 fn fields(value: &Word, source: &Source, errors: &mut Vec<Diagnostic>) -> Option<Vec<MountField>> {
     let Some(fields) = csv::fields(value.as_str()) else {
-        errors.push(Diagnostic::new(
-            value.span,
-            SyntaxError::InvalidCsv(value.raw.clone()),
-        ));
+        let bare_quote = SyntaxError::InvalidCsv(value.raw.clone());
+        let error = if value.is_empty() {
+            SyntaxError::EmptyCsv
+        } else {
+            bare_quote
+        };
+        errors.push(Diagnostic::new(value.span, error));
         return None;
     };
     // When quotes, escapes or continuations were taken out, places within the value are not known.
     let verbatim = source.slice(value.span) == value.as_str();
-    let place = |field: &csv::Field| match verbatim {
-        true => Span::new(
-            value.span.start + field.range.start,
-            value.span.start + field.range.end,
-        ),
-        false => value.span,
+    let start = value.span.start;
+    let within = |range: &Range<usize>| Span::new(start + range.start, start + range.end);
+    let place = |field: &csv::Field| {
+        if verbatim {
+            within(&field.range)
+        } else {
+            value.span
+        }
     };
     Some(
         fields
