@@ -5,7 +5,7 @@ use std::{fmt, io, path::PathBuf};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::{seccomp::ProfileError, spec::raw};
+use crate::{cgroup::CgroupError, seccomp::ProfileError, spec::raw};
 
 /// Why a process could not be started or watched.
 #[derive(Debug, Error)]
@@ -36,6 +36,9 @@ pub enum SandboxError {
     /// The process's surroundings could not be made.
     #[error(transparent)]
     Setup(#[from] SetupError),
+    /// The process could not be put into its cgroup.
+    #[error("cannot limit the process")]
+    Limits(#[from] CgroupError),
     /// A request came at the wrong time: a mistake of the caller's.
     #[error("{0} was asked for at the wrong time")]
     OutOfOrder(&'static str),
@@ -52,10 +55,10 @@ pub enum IdentityError {
         /// What it said.
         message: String,
     },
-    /// It could not be started.
-    #[error("cannot run {tool}")]
+    /// A program could not be started, or a file of the namespace could not be written.
+    #[error("cannot use {tool}")]
     Run {
-        /// The program.
+        /// The program or file.
         tool: PathBuf,
         /// Why.
         source: io::Error,

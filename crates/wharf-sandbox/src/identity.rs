@@ -1,9 +1,11 @@
 //! Who the sandbox's root is outside: nobody else, a user with subordinate ids, or a user alone.
 
 mod map;
+mod newmap;
 mod ranges;
 
 pub use map::{IdMap, IdRange};
+pub(crate) use newmap::{MapTools, find, write_single};
 pub(crate) use ranges::subordinate;
 
 /// How ids inside relate to ids outside.

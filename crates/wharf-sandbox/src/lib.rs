@@ -5,6 +5,8 @@
 //! all, takes over there. What the root is made of is the caller's business (see [`Root`]).
 
 mod caps;
+mod cgroup;
+mod channel;
 mod error;
 mod exit;
 pub mod host;
@@ -12,12 +14,17 @@ mod identity;
 mod init;
 mod inside;
 mod io;
+mod kernel;
+mod launch;
+mod message;
+mod net;
 mod running;
 mod sandbox;
 pub mod seccomp;
 mod spec;
 
 pub use caps::Capabilities;
+pub use cgroup::CgroupError;
 pub use error::{IdentityError, SandboxError, SetupError};
 pub use exit::{ExecError, Exit};
 pub use identity::{IdMap, IdRange, Identity};

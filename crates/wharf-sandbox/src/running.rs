@@ -1,13 +1,38 @@
 //! A process in its sandbox, seen from outside.
 
-use std::{net::SocketAddr, os::fd::OwnedFd};
+use std::{
+    net::SocketAddr,
+    os::fd::OwnedFd,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
-use crate::{Exit, SandboxError};
+use crate::{
+    Exit, Mount, Network, Options, SandboxError, Spec,
+    channel::Channel,
+    launch::Launch,
+    message::{Command, Report},
+    net::{Egress, Links},
+};
 
 /// A process that was started. The order of calls: [`fuse_fd`](Self::fuse_fd) and [`served`](Self::served) when its root is a FUSE
 /// one, then [`ready`](Self::ready) if wanted, then [`wait`](Self::wait). Dropped before its end, it is killed.
 #[derive(Debug)]
-pub struct Running {}
+pub struct Running {
+    launch: Launch,
+    links: Links,
+    /// Unix sockets outside, in the order of the mounts that lead to them.
+    agents: Vec<PathBuf>,
+    /// Where `pasta` is searched, if a way out of the network is wanted.
+    egress: Option<Vec<PathBuf>>,
+    way_out: Option<Egress>,
+    ready: Option<Ready>,
+    notes: Vec<String>,
+    killed: Arc<AtomicBool>,
+}
 
 /// What is known when the surroundings stand and the program is about to be executed.
 #[derive(Debug)]
@@ -20,49 +45,145 @@ pub struct Ready {
 
 /// Ends a process from another thread.
 #[derive(Debug, Clone)]
-pub struct Killer {}
+pub struct Killer {
+    channel: Arc<Channel>,
+    killed: Arc<AtomicBool>,
+}
 
 impl Running {
+    pub(crate) fn new(
+        launch: Launch,
+        links: Links,
+        spec: &Spec,
+        options: &Options,
+        notes: Vec<String>,
+    ) -> Self {
+        let agent = |mount: &Mount| match mount {
+            Mount::Socket { source, .. } => Some(source.clone()),
+            _ => None,
+        };
+        let egress = matches!(&spec.network, Network::Private(private) if private.egress);
+        Self {
+            launch,
+            links,
+            agents: spec.mounts.iter().filter_map(agent).collect(),
+            egress: egress.then(|| options.tools.clone()),
+            way_out: None,
+            ready: None,
+            notes,
+            killed: Arc::default(),
+        }
+    }
+
     /// The connection of the FUSE file system that lies below the root: to be served *before* [`served`](Self::served) is called.
     ///
     /// # Errors
     /// When the set-up failed, or the root is no FUSE one.
     pub fn fuse_fd(&mut self) -> Result<OwnedFd, SandboxError> {
-        Err(SandboxError::OutOfOrder("the FUSE connection"))
+        match self.hear()? {
+            (Report::Fuse, files) => files
+                .into_iter()
+                .next()
+                .ok_or(SandboxError::OutOfOrder("the FUSE connection")),
+            _ => Err(SandboxError::OutOfOrder("the FUSE connection")),
+        }
     }
 
     /// Says that requests on the FUSE connection are answered: the overlay is mounted and the process goes on.
     pub fn served(&mut self) -> Result<(), SandboxError> {
-        Err(SandboxError::OutOfOrder("the FUSE connection"))
+        self.launch.say(&Command::Served, &[])
     }
 
-    /// Waits until the surroundings stand.
+    /// Waits until the surroundings stand. It answers once.
     pub fn ready(&mut self) -> Result<Ready, SandboxError> {
-        Err(SandboxError::OutOfOrder("readiness"))
+        while self.ready.is_none() {
+            match self.hear()? {
+                (Report::Ready { terminal }, files) => self.stand(terminal, files),
+                _ => return Err(SandboxError::OutOfOrder("readiness")),
+            }
+        }
+        self.ready.take().ok_or(SandboxError::OutOfOrder("readiness"))
     }
 
     /// Where the published ports listen, in the order of the specification.
     pub fn published(&self) -> &[SocketAddr] {
-        &[]
+        self.links.published()
     }
 
-    /// Sends a signal to the process.
-    pub fn signal(&self, _signal: i32) -> Result<(), SandboxError> {
-        Err(SandboxError::OutOfOrder("a signal"))
+    /// Sends a signal to the process; nothing happens when it has ended.
+    pub fn signal(&self, signal: i32) -> Result<(), SandboxError> {
+        self.launch.say(&Command::Signal(signal), &[])
     }
 
-    /// What ends the process from another thread.
+    /// What sends signals to the process, and ends it, from another thread.
     pub fn killer(&self) -> Killer {
-        Killer {}
+        Killer {
+            channel: self.launch.channel(),
+            killed: Arc::clone(&self.killed),
+        }
     }
 
     /// Waits until the process *and everything that it left running* is gone and nothing of it is mounted any more.
-    pub fn wait(self) -> Result<Exit, SandboxError> {
-        Err(SandboxError::OutOfOrder("the end"))
+    pub fn wait(mut self) -> Result<Exit, SandboxError> {
+        let mut end = None;
+        loop {
+            match self.hear() {
+                Ok((Report::Ready { terminal }, files)) => self.stand(terminal, files),
+                Ok((Report::Ended(exit), _)) => end = Some(exit),
+                Ok(_) => return Err(SandboxError::OutOfOrder("the end")),
+                Err(SandboxError::Lost) => break,
+                Err(error) => return Err(error),
+            }
+        }
+        self.launch.wait()?;
+        match end {
+            Some(exit) => Ok(exit),
+            None if self.killed.load(Ordering::Relaxed) => Ok(Exit::Signal(KILL)),
+            None => Err(SandboxError::Lost),
+        }
+    }
+
+    /// The next report, with what the network needs done on the way.
+    fn hear(&mut self) -> Result<(Report, Vec<OwnedFd>), SandboxError> {
+        loop {
+            let (report, files) = self.launch.hear()?;
+            if !matches!(report, Report::Network) {
+                return Ok((report, files));
+            }
+            if let Some(tools) = self.egress.take() {
+                match Egress::lay(&tools, self.launch.first()?) {
+                    Ok(way) => self.way_out = Some(way),
+                    Err(error) => self.notes.push(format!("no way out of the network: {error}")),
+                }
+            }
+            self.launch.say(&Command::Connected, &[])?;
+        }
+    }
+
+    fn stand(&mut self, terminal: bool, files: Vec<OwnedFd>) {
+        let mut files = files.into_iter();
+        let terminal = if terminal { files.next() } else { None };
+        self.links.open(files.zip(self.agents.drain(..)));
+        self.ready = Some(Ready {
+            terminal,
+            notes: std::mem::take(&mut self.notes),
+        });
     }
 }
 
+/// SIGKILL.
+const KILL: i32 = 9;
+
 impl Killer {
     /// Ends the process and everything it started, at once. Its end is reported as [`Exit::Signal`] 9.
-    pub fn kill(&self) {}
+    pub fn kill(&self) {
+        self.killed.store(true, Ordering::Relaxed);
+        self.channel.finish();
+    }
+
+    /// Sends a signal to the process; nothing happens when it has ended.
+    pub fn signal(&self, signal: i32) {
+        // What has ended hears nothing, which is what was to be.
+        let _ = self.channel.send(&Command::Signal(signal), &[]);
+    }
 }

@@ -1,8 +1,29 @@
 //! Starting processes: the program starts itself again as each one's first.
 
-use std::path::PathBuf;
+use std::{
+    os::fd::{AsFd, OwnedFd},
+    path::PathBuf,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
-use crate::{Io, Running, SandboxError, Spec, identity::Identity};
+use rustix::{
+    process::{getegid, geteuid},
+    thread::CapabilitySet,
+};
+
+use crate::{
+    Io, Running, SandboxError, Seccomp, Spec,
+    cgroup::Cgroup,
+    identity::{IdMap, Identity, MapTools, subordinate},
+    kernel,
+    launch::{Began, Launch, Orders},
+    message::{Role, Run, Users},
+    net::Links,
+    seccomp::{self, Arch, Context, Program},
+};
 
 /// What may vary between machines and tests.
 #[derive(Debug, Clone)]
@@ -15,6 +36,8 @@ pub struct Options {
     pub etc: PathBuf,
     /// Whether subordinate ids are used where there are some.
     pub subordinate_ids: bool,
+    /// Whether a root that may do without makes a user namespace all the same.
+    pub user_namespace: bool,
 }
 
 impl Default for Options {
@@ -24,6 +47,7 @@ impl Default for Options {
             tools: ["/usr/local/bin", "/usr/bin", "/bin"].map(PathBuf::from).to_vec(),
             etc: "/etc".into(),
             subordinate_ids: true,
+            user_namespace: false,
         }
     }
 }
@@ -31,14 +55,28 @@ impl Default for Options {
 /// Starts processes. One value serves a whole program, from any thread: it keeps the user namespace that its processes share.
 #[derive(Debug)]
 pub struct Sandbox {
+    pub(crate) options: Options,
     identity: Identity,
+    tools: Option<MapTools>,
+    /// Made by the first process, joined by the others: mapping ids costs more than all the rest.
+    namespace: Mutex<Option<OwnedFd>>,
+    /// Set when the kernel refused a procfs: the pid namespace is then shared.
+    procfs_refused: AtomicBool,
+    /// The last filter and what it was compiled for.
+    filter: Mutex<Option<(Seccomp, Context, Option<Program>)>>,
 }
 
 impl Sandbox {
     /// Looks at who the caller is; makes nothing yet.
-    pub fn new(_options: Options) -> Self {
+    pub fn new(options: Options) -> Self {
+        let tools = MapTools::find(&options.tools).filter(|_| options.subordinate_ids);
         Self {
-            identity: Identity::Root,
+            identity: identify(&options, tools.is_some()),
+            options,
+            tools,
+            namespace: Mutex::new(None),
+            procfs_refused: AtomicBool::new(false),
+            filter: Mutex::new(None),
         }
     }
 
@@ -49,11 +87,130 @@ impl Sandbox {
 
     /// Whether overlays keep their marks in `user.overlay.*` and not in `trusted.overlay.*`.
     pub fn user_xattrs(&self) -> bool {
-        false
+        self.identity != Identity::Root || !is_first_user_namespace()
+    }
+
+    /// Whether processes see those of the caller, because the kernel refused a procfs of their own; known after the first start.
+    pub fn shares_processes(&self) -> bool {
+        self.procfs_refused.load(Ordering::Relaxed)
     }
 
     /// Starts a process. It runs as soon as its root stands: for a FUSE root, [`Running::fuse_fd`] comes first.
-    pub fn start(&self, _spec: &Spec, _io: Io) -> Result<Running, SandboxError> {
-        Err(SandboxError::OutOfOrder("a start"))
+    ///
+    /// # Errors
+    /// When the machine refuses namespaces or maps, the seccomp profile is none, or a published port is taken. What fails later
+    /// is an error of the [`Running`].
+    pub fn start(&self, spec: &Spec, io: Io) -> Result<Running, SandboxError> {
+        let filters = self.filters(spec)?;
+        let mut notes = Vec::new();
+        loop {
+            let own_processes = !self.shares_processes();
+            let run = Run {
+                spec: spec.clone(),
+                own_processes,
+                user_xattrs: self.user_xattrs(),
+                ids: self.ids(),
+                filters: filters.clone(),
+            };
+            let cgroup = Cgroup::wanted(&spec.limits).unwrap_or_else(|error| {
+                notes = vec![format!("limits are not kept: {error}")];
+                None
+            });
+            let (links, relay) = Links::lay(&spec.network)?;
+            let orders = Orders {
+                role: Role::Run(Box::new(run)),
+                streams: [io.stdin.as_fd(), io.stdout.as_fd(), io.stderr.as_fd()],
+                relay,
+                cgroup,
+            };
+            match self.launch(orders)?.begin()? {
+                Began::Running(launch) => return Ok(Running::new(launch, links, spec, &self.options, notes)),
+                Began::ProcfsRefused => self.share_processes(),
+            }
+        }
     }
+
+    /// From now on the caller's processes are seen inside; its own memory and environment shall not be.
+    fn share_processes(&self) {
+        self.procfs_refused.store(true, Ordering::Relaxed);
+        kernel::lower_dumpable();
+    }
+
+    /// Starts this program again and puts it into the user namespace.
+    pub(crate) fn launch(&self, orders: Orders<'_>) -> Result<Launch, SandboxError> {
+        let Some(map) = self.identity.map() else {
+            return Launch::start(&self.options.program, orders, Users::Same, None);
+        };
+        let mut kept = lock(&self.namespace);
+        if let Some(namespace) = &*kept {
+            return Launch::start(&self.options.program, orders, Users::Join, Some(namespace));
+        }
+        let mut launch = Launch::start(&self.options.program, orders, Users::New, None)?;
+        *kept = Some(launch.map_users(map, self.tools.as_ref())?);
+        Ok(launch)
+    }
+
+    /// Ids from 0 to below this one exist inside.
+    fn ids(&self) -> u64 {
+        self.identity.map().map_or(1 << 32, |map| map.span().into())
+    }
+
+    /// The filters of a process, in the order of their installation.
+    fn filters(&self, spec: &Spec) -> Result<Vec<Vec<u8>>, SandboxError> {
+        let mut filters = Vec::new();
+        if matches!(self.identity, Identity::OneId(_)) {
+            filters.push(seccomp::ids_and_devices(Arch::native())?.to_bytes());
+        }
+        filters.extend(self.profile(spec)?.map(|program| program.to_bytes()));
+        Ok(filters)
+    }
+
+    fn profile(&self, spec: &Spec) -> Result<Option<Program>, SandboxError> {
+        let context = Context {
+            capabilities: spec.capabilities,
+            arch: Arch::native(),
+            kernel: kernel_version(),
+        };
+        let mut last = lock(&self.filter);
+        if let Some((profile, of, program)) = &*last
+            && (profile, of) == (&spec.seccomp, &context)
+        {
+            return Ok(program.clone());
+        }
+        let program = spec.seccomp.compile(&context)?;
+        *last = Some((spec.seccomp.clone(), context, program.clone()));
+        Ok(program)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // What is kept behind it is replaced as a whole: a panic elsewhere leaves it usable.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn identify(options: &Options, tools: bool) -> Identity {
+    if geteuid().is_root() && may_administrate() && !options.user_namespace {
+        return Identity::Root;
+    }
+    let (uid, gid) = (geteuid().as_raw(), getegid().as_raw());
+    let map = subordinate(&options.etc, uid, gid).filter(|_| tools && options.subordinate_ids);
+    map.map_or_else(|| Identity::OneId(IdMap::single(uid, gid)), Identity::Subordinate)
+}
+
+fn may_administrate() -> bool {
+    rustix::thread::capabilities(None).is_ok_and(|sets| sets.effective.contains(CapabilitySet::SYS_ADMIN))
+}
+
+/// Whether all ids are mapped to themselves.
+fn is_first_user_namespace() -> bool {
+    let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    map.split_whitespace().eq(["0", "0", "4294967295"])
+}
+
+fn kernel_version() -> (u32, u32) {
+    let name = rustix::system::uname();
+    let release = name.release().to_string_lossy().into_owned();
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(str::parse);
+    let mut next = || numbers.next().and_then(Result::ok).unwrap_or(0);
+    (next(), next())
 }

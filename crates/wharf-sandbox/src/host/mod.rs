@@ -1,16 +1,35 @@
-//! What this machine offers, found by trying.
+//! What this machine offers, found by trying, and the rung that follows from it.
 
+mod probe;
+mod remedy;
 mod rung;
 
-pub use rung::Rung;
+pub use probe::probe;
+pub use rung::{Rung, UnknownRung};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+
+use crate::SetupError;
 
 /// What this machine offers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct HostReport {
     /// Each thing that was tried.
     pub findings: Vec<Finding>,
+    /// The best way to make a root; none: only `chroot`, which has to be asked for.
+    pub rung: Option<Rung>,
+}
+
+impl HostReport {
+    /// What was found out about a feature.
+    pub fn finding(&self, feature: Feature) -> Option<&Finding> {
+        self.findings.iter().find(|finding| finding.feature == feature)
+    }
+
+    /// Whether a feature was tried and works.
+    pub fn works(&self, feature: Feature) -> bool {
+        self.finding(feature).is_some_and(|finding| finding.works)
+    }
 }
 
 /// One thing that was tried.
@@ -27,7 +46,7 @@ pub struct Finding {
 }
 
 /// What can be tried.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Feature {
     /// A user namespace can be made.
@@ -50,4 +69,12 @@ pub enum Feature {
     Cgroups,
     /// A way out of a network namespace.
     Egress,
+}
+
+/// What a process inside found out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Trial {
+    pub(crate) feature: Feature,
+    /// None: it works.
+    pub(crate) refusal: Option<SetupError>,
 }

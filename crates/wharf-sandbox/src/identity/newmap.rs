@@ -1,0 +1,101 @@
+//! Writing the maps of a user namespace: through `newuidmap` and `newgidmap`, which may map subordinate ids, or by hand.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+};
+
+use super::{IdMap, IdRange};
+use crate::IdentityError;
+
+/// The two programs of the package `uidmap`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct MapTools {
+    uids: PathBuf,
+    gids: PathBuf,
+}
+
+impl MapTools {
+    /// The first of each in these directories; none unless both are there.
+    pub(crate) fn find(folders: &[PathBuf]) -> Option<Self> {
+        Some(Self {
+            uids: find(folders, "newuidmap")?,
+            gids: find(folders, "newgidmap")?,
+        })
+    }
+
+    /// Maps the user namespace of the process `pid`, both maps at the same time.
+    pub(crate) fn write(&self, pid: u32, map: &IdMap) -> Result<(), IdentityError> {
+        let start = |tool: &Path, ranges| {
+            let started = command(tool, pid, ranges).spawn();
+            started.map_err(|source| IdentityError::Run {
+                tool: tool.to_owned(),
+                source,
+            })
+        };
+        let running = [start(&self.uids, &map.uids)?, start(&self.gids, &map.gids)?];
+        let ended = running.map(std::process::Child::wait_with_output);
+        for (output, tool) in ended.into_iter().zip([&self.uids, &self.gids]) {
+            check(output, tool)?;
+        }
+        Ok(())
+    }
+}
+
+/// The program of that name in the first directory that has it.
+pub(crate) fn find(folders: &[PathBuf], name: &str) -> Option<PathBuf> {
+    folders
+        .iter()
+        .map(|folder| folder.join(name))
+        .find(|path| path.is_file())
+}
+
+fn command(tool: &Path, pid: u32, ranges: &[IdRange]) -> Command {
+    let mut command = Command::new(tool);
+    command.arg(pid.to_string());
+    for range in ranges {
+        command.args([range.inside, range.outside, range.count].map(|number| number.to_string()));
+    }
+    command
+        .env_clear()
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
+    command
+}
+
+fn check(output: io::Result<Output>, tool: &Path) -> Result<(), IdentityError> {
+    let output = output.map_err(|source| IdentityError::Run {
+        tool: tool.to_owned(),
+        source,
+    })?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(IdentityError::Refused {
+        tool: tool.to_owned(),
+        message: String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+    })
+}
+
+/// Maps the user namespace of the process `pid` to the caller alone, which needs no program.
+pub(crate) fn write_single(pid: u32, map: &IdMap) -> Result<(), IdentityError> {
+    let lines = |ranges: &[IdRange]| -> String {
+        ranges
+            .iter()
+            .map(|range| format!("{} {} {}\n", range.inside, range.outside, range.count))
+            .collect()
+    };
+    // Without CAP_SETGID outside, groups may be mapped only by who gives up setgroups(2) (user_namespaces(7)).
+    let files = [
+        ("setgroups", "deny".to_owned()),
+        ("uid_map", lines(&map.uids)),
+        ("gid_map", lines(&map.gids)),
+    ];
+    for (name, text) in files {
+        let tool = PathBuf::from(format!("/proc/{pid}/{name}"));
+        fs::write(&tool, text).map_err(|source| IdentityError::Run { tool, source })?;
+    }
+    Ok(())
+}

@@ -1,0 +1,64 @@
+//! User, groups, capabilities and filters of the process.
+
+use rustix::{
+    fs::{Gid, Uid},
+    io::Errno,
+    thread::{
+        CapabilitySet, CapabilitySets, capabilities, remove_capability_from_bounding_set, set_capabilities,
+        set_keep_capabilities, set_thread_groups, set_thread_res_gid, set_thread_res_uid,
+    },
+};
+
+use crate::{SetupError, Spec, error::Doing, kernel, message::Run};
+
+/// Takes them all. What an exec does finishes this: root then has the bounding set, everybody else nothing.
+///
+/// Filters come last, so that a profile need not allow what is done here; and while this process may still administrate, so that
+/// `no_new_privs` is not needed and set-user-id programs work, as under Docker.
+pub(super) fn take(run: &Run) -> Result<(), SetupError> {
+    drop_bounding(&run.spec)?;
+    set_keep_capabilities(true).doing("keep capabilities", "")?;
+    if run.ids > 1 {
+        become_user(&run.spec)?;
+    }
+    keep_permitted().doing("set capabilities", "")?;
+    for filter in &run.filters {
+        kernel::install_filter(filter).doing("install a seccomp filter", "")?;
+    }
+    Ok(())
+}
+
+fn drop_bounding(spec: &Spec) -> Result<(), SetupError> {
+    let unwanted = CapabilitySet::from_bits_retain(!spec.capabilities.bits());
+    for bit in 0..u64::BITS {
+        let one = CapabilitySet::from_bits_retain(1 << bit);
+        if !unwanted.contains(one) {
+            continue;
+        }
+        match remove_capability_from_bounding_set(one) {
+            // This kernel knows no capability of that number, and none of a higher one.
+            Err(Errno::INVAL) => break,
+            done => done.doing("drop a capability", "")?,
+        }
+    }
+    Ok(())
+}
+
+fn become_user(spec: &Spec) -> Result<(), SetupError> {
+    let groups: Vec<Gid> = spec.groups.iter().copied().map(Gid::from_raw).collect();
+    let (uid, gid) = (Uid::from_raw(spec.uid), Gid::from_raw(spec.gid));
+    set_thread_groups(&groups).doing("set the supplementary groups", "")?;
+    set_thread_res_gid(gid, gid, gid).doing(&format!("become the group {}", spec.gid), "")?;
+    set_thread_res_uid(uid, uid, uid).doing(&format!("become the user {}", spec.uid), "")
+}
+
+/// What is permitted becomes effective again after a change of user, and nothing is inheritable.
+fn keep_permitted() -> rustix::io::Result<()> {
+    let now = capabilities(None)?;
+    let sets = CapabilitySets {
+        effective: now.permitted,
+        permitted: now.permitted,
+        inheritable: CapabilitySet::empty(),
+    };
+    set_capabilities(None, sets)
+}

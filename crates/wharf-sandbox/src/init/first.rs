@@ -1,0 +1,187 @@
+//! Pid 1: makes everything around the process, starts it, reaps what dies, and ends the rest when the process ends.
+
+use std::{
+    io::Write,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    process::exit,
+};
+
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    process::{Signal, set_parent_process_death_signal, umask},
+    system::sethostname,
+    thread::UnshareFlags,
+};
+
+use super::{
+    FAILED,
+    console::{self, Terminal},
+    dev,
+    files::Workshop,
+    loopback, mask, mounts,
+    process::{self, Streams},
+    reaper, root,
+    root::Made,
+    supervisor::{Files, expect},
+    system,
+    tree::{self, Tree},
+};
+use crate::{
+    Exit, Network, SetupError, Spec,
+    channel::Channel,
+    error::Doing,
+    kernel::{self, Fork},
+    message::{Command, Report, Run},
+};
+
+/// Never returns: this process ends when everything inside has.
+pub(super) fn run(channel: &Channel, run: Run, files: Files, alive: &OwnedFd) -> ! {
+    match live(channel, run, files, alive) {
+        Ok(Some(end)) => {
+            // When the program is gone, nobody wants to know.
+            let _ = channel.send(&Report::Ended(end), &[]);
+            exit(0)
+        }
+        Ok(None) => exit(FAILED),
+        Err(error) => {
+            let _ = channel.send(&Report::Failed(error), &[]);
+            exit(FAILED)
+        }
+    }
+}
+
+/// How the process ended; none when its own procfs is refused.
+fn live(channel: &Channel, run: Run, files: Files, alive: &OwnedFd) -> Result<Option<Exit>, SetupError> {
+    die_with_parent(alive).doing("watch the supervisor", "")?;
+    if !run.own_processes {
+        kernel::lower_dumpable();
+        reaper::adopt_orphans();
+    }
+    let procfs = if run.own_processes {
+        system::procfs()?
+    } else {
+        None
+    };
+    if run.own_processes && procfs.is_none() {
+        channel.send(&Report::ProcfsRefused, &[]).doing("report", "")?;
+        return Ok(None);
+    }
+    // Modes of what is made here are meant literally.
+    umask(rustix::fs::Mode::empty());
+    separate(&run.spec)?;
+    channel.send(&Report::Begun, &[]).doing("report", "")?;
+    if matches!(run.spec.network, Network::Private(_)) {
+        channel.send(&Report::Network, &[]).doing("report", "")?;
+        expect(channel, |command| matches!(command, Command::Connected));
+    }
+    let furnished = furnish(&run, procfs.as_ref(), channel)?;
+    announce(channel, &furnished)?;
+    let streams = match furnished.terminal {
+        Some(terminal) => Streams::Terminal(terminal.own),
+        None => Streams::Given(files.streams),
+    };
+    start(channel, &run, streams, files.relay).map(Some)
+}
+
+/// Ends this process with its parent, also if that ended before it could be asked for.
+fn die_with_parent(alive: &OwnedFd) -> rustix::io::Result<()> {
+    set_parent_process_death_signal(Some(Signal::KILL))?;
+    let mut guard = [PollFd::new(alive, PollFlags::IN)];
+    let now = Timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    poll(&mut guard, Some(&now))?;
+    if guard[0].revents().is_empty() {
+        Ok(())
+    } else {
+        exit(FAILED)
+    }
+}
+
+/// Enters the other namespaces.
+fn separate(spec: &Spec) -> Result<(), SetupError> {
+    let mut namespaces =
+        UnshareFlags::NEWNS | UnshareFlags::NEWIPC | UnshareFlags::NEWUTS | UnshareFlags::NEWCGROUP;
+    if spec.network != Network::Host {
+        namespaces |= UnshareFlags::NEWNET;
+    }
+    kernel::unshare(namespaces).doing("make namespaces", "")?;
+    tree::keep_private()?;
+    sethostname(spec.hostname.as_bytes()).doing("set the host name", &spec.hostname)?;
+    if spec.network == Network::Host {
+        Ok(())
+    } else {
+        loopback::bring_up()
+    }
+}
+
+/// What is left of the set-up when the process starts.
+struct Furnished {
+    terminal: Option<Terminal>,
+    agents: Vec<OwnedFd>,
+}
+
+/// Makes the root and what is mounted in it, and goes there.
+fn furnish(run: &Run, procfs: Option<&Tree>, channel: &Channel) -> Result<Furnished, SetupError> {
+    let spec = &run.spec;
+    let Made { inner, stage } = root::make(&spec.root, run.user_xattrs, channel)?;
+    system::mount_proc(&inner, procfs)?;
+    let options = dev::Options {
+        shm_size: spec.shm_size,
+        ids: run.ids,
+        nodes: dev::may_make_nodes(&stage),
+    };
+    let dev = dev::mount(&inner, &options)?;
+    system::mount_sys(&inner)?;
+    if matches!(spec.network, Network::Private(_)) {
+        loopback::open_ports(&inner);
+    }
+    let agents = mounts::mount(&inner, &spec.mounts, &mut Workshop::new(&stage, run.ids))?;
+    mask::hide(&inner, &stage, &spec.masked_paths)?;
+    mask::protect(&inner, &spec.readonly_paths)?;
+    let terminal = spec.tty.then(|| console::open(&dev, spec.uid)).transpose()?;
+    root::enter(&inner)?;
+    Ok(Furnished { terminal, agents })
+}
+
+fn announce(channel: &Channel, furnished: &Furnished) -> Result<(), SetupError> {
+    let terminal = furnished
+        .terminal
+        .as_ref()
+        .map(|terminal| terminal.controlling.as_fd());
+    let files: Vec<BorrowedFd<'_>> = terminal
+        .into_iter()
+        .chain(furnished.agents.iter().map(AsFd::as_fd))
+        .collect();
+    let ready = Report::Ready {
+        terminal: terminal.is_some(),
+    };
+    channel.send(&ready, &files).doing("report", "")
+}
+
+/// Starts the process and lives until it ends.
+fn start(channel: &Channel, run: &Run, streams: Streams, relay: Option<OwnedFd>) -> Result<Exit, SetupError> {
+    let ended = kernel::ended_children().doing("watch children", "")?;
+    let (reader, mut writer) = std::io::pipe().doing("make a pipe", "")?;
+    let pid = match kernel::fork().doing("start the process", "")? {
+        Fork::Parent(pid) => pid,
+        Fork::Child => {
+            let failure = process::become_it(run, &streams);
+            let text = serde_json::to_vec(&failure).unwrap_or_default();
+            // If this is lost, so is the reader.
+            let _ = writer.write_all(&text);
+            exit(FAILED)
+        }
+    };
+    drop((writer, streams));
+    let end = match process::failure(reader) {
+        Some(process::Failure::Setup(error)) => Err(error),
+        Some(process::Failure::Execution(error)) => Ok(Exit::NotExecuted(error)),
+        None => Ok(reaper::until_end(pid, &ended, channel, relay.as_ref())),
+    };
+    if !run.own_processes {
+        reaper::end_descendants();
+    }
+    end
+}

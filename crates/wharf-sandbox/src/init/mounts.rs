@@ -1,0 +1,81 @@
+//! The mounts that the caller asked for.
+
+use std::{os::fd::OwnedFd, path::Path};
+
+use rustix::mount::MountAttrFlags;
+
+use super::{
+    files::Workshop,
+    target::Inner,
+    tree::{INERT, Tree},
+};
+use crate::{Mount, SetupError, error::Doing};
+
+/// Mounts all, in order; returns the listening side of each socket.
+pub(super) fn mount(
+    inner: &Inner,
+    mounts: &[Mount],
+    workshop: &mut Workshop,
+) -> Result<Vec<OwnedFd>, SetupError> {
+    let mut listeners = Vec::new();
+    for mount in mounts {
+        let (tree, target) = match mount {
+            Mount::Bind {
+                source,
+                target,
+                read_only,
+            } => (bind(source, *read_only)?, target),
+            Mount::Tmpfs { target, size, mode } => (tmpfs(*size, *mode)?, target),
+            Mount::File { target, file } => (workshop.file(file)?, target),
+            Mount::Directory { target, files } => (workshop.directory(files)?, target),
+            Mount::Again { target, read_only } => (again(inner, target, *read_only)?, target),
+            Mount::Socket {
+                target,
+                mode,
+                uid,
+                gid,
+                ..
+            } => {
+                let (tree, listener) = workshop.socket(*mode, *uid, *gid)?;
+                listeners.push(listener);
+                (tree, target)
+            }
+        };
+        inner.mount(&tree, target)?;
+    }
+    Ok(listeners)
+}
+
+fn bind(source: &Path, read_only: bool) -> Result<Tree, SetupError> {
+    let tree = Tree::of(source)?;
+    if read_only {
+        tree.restrict(MountAttrFlags::MOUNT_ATTR_RDONLY)
+    } else {
+        Ok(tree)
+    }
+}
+
+fn again(inner: &Inner, target: &Path, read_only: bool) -> Result<Tree, SetupError> {
+    let found = inner.find(target).doing("find the mount point", target)?;
+    let tree = Tree::at(found).doing("bind", target)?;
+    if read_only {
+        tree.restrict(MountAttrFlags::MOUNT_ATTR_RDONLY)
+    } else {
+        Ok(tree)
+    }
+}
+
+/// As Docker mounts them: neither devices nor set-user-id programs work there, others do.
+fn tmpfs(size: Option<u64>, mode: u32) -> Result<Tree, SetupError> {
+    let mode = format!("{mode:o}");
+    let size = size.map(|size| size.to_string());
+    let mut options = vec![("mode", Some(mode.as_str()))];
+    if size.is_some() {
+        options.push(("size", size.as_deref()));
+    }
+    Tree::new(
+        "tmpfs",
+        &options,
+        INERT.difference(MountAttrFlags::MOUNT_ATTR_NOEXEC),
+    )
+}

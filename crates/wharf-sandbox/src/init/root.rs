@@ -1,0 +1,161 @@
+//! Making the root file system, and making it `/`.
+//!
+//! Everything is done on a *stage*: a small file system in memory that covers the caller's own directory, in this mount namespace
+//! only. So no directory is made outside, and nothing is left there.
+
+use std::{
+    fs,
+    os::fd::{AsFd, AsRawFd, OwnedFd},
+    path::{Path, PathBuf},
+};
+
+use rustix::{
+    fs::{CWD, Mode, OFlags, open, openat},
+    mount::{MountAttrFlags, UnmountFlags, unmount},
+    process::{chdir, fchdir, pivot_root},
+};
+
+use super::{
+    supervisor::expect,
+    target::Inner,
+    tree::{INERT, Parameter, SEALED, Tree, detach},
+};
+use crate::{
+    Root, SetupError,
+    channel::Channel,
+    error::Doing,
+    message::{Command, Report},
+};
+
+/// The root, mounted on the stage.
+pub(super) struct Made {
+    pub(super) inner: Inner,
+    /// A place in memory for files that are to be mounted.
+    pub(super) stage: PathBuf,
+}
+
+/// Makes the root. For a FUSE one this goes on when the program serves it.
+pub(super) fn make(root: &Root, user_xattrs: bool, channel: &Channel) -> Result<Made, SetupError> {
+    let own = match root {
+        Root::FuseOverlay { upper, .. } | Root::Overlay { upper, .. } => upper,
+        Root::Plain { dir } => dir,
+    };
+    let below = Below::open(root)?;
+    let stage = set_stage(own)?;
+    let tree = match root {
+        Root::FuseOverlay { .. } => {
+            let lower = stage.join("lower");
+            serve(&lower, channel)?;
+            let tree = overlay(&lower.to_string_lossy(), &below, user_xattrs)?;
+            // The overlay keeps its own copy; the process shall not see this one.
+            detach(&lower)?;
+            tree
+        }
+        Root::Overlay { .. } => overlay(&below.lower(), &below, user_xattrs)?,
+        Root::Plain { dir } => Tree::at(&below.upper).doing("bind", dir)?,
+    };
+    let place = directory(&stage.join("root"))?;
+    tree.attach(&place).doing("mount the root file system", "")?;
+    Ok(Made {
+        inner: Inner::new(directory(&stage.join("root"))?),
+        stage,
+    })
+}
+
+/// The caller's directories, held open: the stage covers one of them, and descriptors need no quoting in mount options.
+struct Below {
+    lower: Option<OwnedFd>,
+    upper: OwnedFd,
+    work: Option<OwnedFd>,
+}
+
+impl Below {
+    fn open(root: &Root) -> Result<Self, SetupError> {
+        let (lower, upper, work) = match root {
+            Root::FuseOverlay { upper, work } => (None, upper, Some(work)),
+            Root::Overlay { lower, upper, work } => (Some(lower), upper, Some(work)),
+            Root::Plain { dir } => (None, dir, None),
+        };
+        let optional = |path: Option<&PathBuf>| path.map(|path| directory(path)).transpose();
+        Ok(Self {
+            lower: optional(lower)?,
+            upper: directory(upper)?,
+            work: optional(work)?,
+        })
+    }
+
+    fn lower(&self) -> String {
+        self.lower.as_ref().map(by_descriptor).unwrap_or_default()
+    }
+}
+
+fn directory(path: &Path) -> Result<OwnedFd, SetupError> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    open(path, flags, Mode::empty()).doing("open the directory", path)
+}
+
+fn by_descriptor(directory: &OwnedFd) -> String {
+    format!("/proc/self/fd/{}", directory.as_raw_fd())
+}
+
+fn set_stage(cover: &Path) -> Result<PathBuf, SetupError> {
+    let place = directory(cover)?;
+    let tree = Tree::new("tmpfs", &[("mode", Some("0700"))], INERT)?;
+    tree.attach(&place).doing("mount the stage", cover)?;
+    for name in ["lower", "root", "files", "empty"] {
+        let path = cover.join(name);
+        fs::create_dir(&path).doing("make the directory", &path)?;
+    }
+    Ok(cover.to_owned())
+}
+
+/// Mounts a FUSE file system and hands its connection to the program; returns when that serves it.
+fn serve(lower: &Path, channel: &Channel) -> Result<(), SetupError> {
+    let flags = OFlags::RDWR | OFlags::CLOEXEC;
+    let connection = openat(CWD, "/dev/fuse", flags, Mode::empty()).doing("open", "/dev/fuse")?;
+    let number = connection.as_raw_fd().to_string();
+    let options: [Parameter<'_>; 5] = [
+        ("source", Some("wharf")),
+        ("fd", Some(&number)),
+        ("rootmode", Some("40000")),
+        ("user_id", Some("0")),
+        ("group_id", Some("0")),
+    ];
+    let tree = Tree::new("fuse", &options, SEALED)?;
+    tree.attach(directory(lower)?)
+        .doing("mount the lower file system", "")?;
+    channel
+        .send(&Report::Fuse, &[connection.as_fd()])
+        .doing("hand over the FUSE connection", "")?;
+    // With our copy closed, the program's end of the connection is its end.
+    drop(connection);
+    expect(channel, |command| matches!(command, Command::Served));
+    Ok(())
+}
+
+/// `nofollow` and `off`: what the kernel may not be asked for in a user namespace is off in both modes, so that uppers are alike.
+fn overlay(lower: &str, below: &Below, user_xattrs: bool) -> Result<Tree, SetupError> {
+    let upper = by_descriptor(&below.upper);
+    let work = below.work.as_ref().map(by_descriptor).unwrap_or_default();
+    let mut options: Vec<Parameter<'_>> = vec![
+        ("source", Some("wharf")),
+        ("lowerdir", Some(lower)),
+        ("upperdir", Some(&upper)),
+        ("workdir", Some(&work)),
+        ("volatile", None),
+        ("xino", Some("off")),
+        ("redirect_dir", Some("nofollow")),
+    ];
+    if user_xattrs {
+        options.push(("userxattr", None));
+    }
+    Tree::new("overlay", &options, MountAttrFlags::empty())
+}
+
+/// Makes the root `/` of this process; what was mounted before is gone for it.
+pub(super) fn enter(inner: &Inner) -> Result<(), SetupError> {
+    fchdir(inner).doing("enter the root", "")?;
+    pivot_root(".", ".").doing("change the root", "")?;
+    unmount(".", UnmountFlags::DETACH).doing("leave the old root", "")?;
+    chdir("/").doing("enter the root", "/")
+}

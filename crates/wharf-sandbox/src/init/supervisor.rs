@@ -1,0 +1,172 @@
+//! The process between the program and the sandbox: enters the user namespace, starts pid 1, and ends it when the program goes.
+
+use std::{
+    fs::File,
+    io::Read,
+    os::fd::{AsFd, OwnedFd},
+    process::{ExitCode, exit},
+};
+
+use rustix::{
+    event::{PollFd, PollFlags, poll},
+    process::{Pid, PidfdFlags, Signal, WaitOptions, pidfd_open, pidfd_send_signal, setsid, waitpid},
+    thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space},
+};
+
+use super::{FAILED, first, reaper, trials};
+use crate::{
+    SetupError,
+    channel::{Channel, retry},
+    error::Doing,
+    inside::Entry,
+    kernel::{self, Fork},
+    message::{Command, Order, Report, Role, Run, Users},
+};
+
+/// What came with [`Command::Begin`], after the order.
+pub(super) struct Files {
+    pub(super) streams: [OwnedFd; 3],
+    /// Where sockets of the network namespace are asked for.
+    pub(super) relay: Option<OwnedFd>,
+}
+
+/// Does what the program orders, and ends.
+pub(super) fn run(channel: OwnedFd, entries: &[Entry]) -> ! {
+    let channel = Channel::new(channel);
+    match begin(&channel, entries) {
+        Ok(code) => exit(code),
+        Err(error) => {
+            // Nobody may be left to hear it.
+            let _ = channel.send(&Report::Failed(error), &[]);
+            exit(FAILED)
+        }
+    }
+}
+
+fn begin(channel: &Channel, entries: &[Entry]) -> Result<i32, SetupError> {
+    let (order, mut files) = receive(channel)?;
+    // Out of the terminal's foreground group: Ctrl-C is for the program, which then says what is to become of us.
+    setsid().doing("start a session", "")?;
+    let namespace = (order.users == Users::Join && files.len() > 3).then(|| files.remove(3));
+    enter_users(channel, order.users, namespace)?;
+    match order.role {
+        Role::Run(run) => supervise(channel, *run, take(files)?),
+        Role::Inside { entry } => Ok(call(&entry, entries, files)),
+        Role::Probe { scratch } => {
+            let found = trials::all(&scratch);
+            channel.send(&Report::Probed(found), &[]).doing("report", "")?;
+            Ok(0)
+        }
+    }
+}
+
+fn receive(channel: &Channel) -> Result<(Order, Vec<OwnedFd>), SetupError> {
+    let message = channel.receive::<Command>().doing("read the order", "")?;
+    let Some((Command::Begin, mut files)) = message else {
+        exit(FAILED)
+    };
+    if files.is_empty() {
+        exit(FAILED);
+    }
+    let mut text = Vec::new();
+    File::from(files.remove(0))
+        .read_to_end(&mut text)
+        .doing("read the order", "")?;
+    let order = serde_json::from_slice(&text)
+        .map_err(std::io::Error::from)
+        .doing("read the order", "")?;
+    Ok((order, files))
+}
+
+fn take(files: Vec<OwnedFd>) -> Result<Files, SetupError> {
+    let mut files = files.into_iter();
+    let (Some(stdin), Some(stdout), Some(stderr)) = (files.next(), files.next(), files.next()) else {
+        return Err(SetupError::new("take the streams", "", rustix::io::Errno::BADF));
+    };
+    Ok(Files {
+        streams: [stdin, stdout, stderr],
+        relay: files.next(),
+    })
+}
+
+fn enter_users(channel: &Channel, users: Users, namespace: Option<OwnedFd>) -> Result<(), SetupError> {
+    match (users, namespace) {
+        (Users::New, _) => {
+            kernel::unshare(UnshareFlags::NEWUSER).doing("make a user namespace", "")?;
+            channel.send(&Report::Unmapped, &[]).doing("report", "")?;
+            expect(channel, |command| matches!(command, Command::Mapped));
+            Ok(())
+        }
+        (Users::Join, Some(namespace)) => {
+            move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::User))
+                .doing("join the user namespace", "")
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Waits for a command; ends this process when the program is gone or says something else.
+pub(super) fn expect(channel: &Channel, wanted: fn(&Command) -> bool) {
+    match channel.receive::<Command>() {
+        Ok(Some((command, _))) if wanted(&command) => {}
+        _ => exit(FAILED),
+    }
+}
+
+fn call(name: &str, entries: &[Entry], files: Vec<OwnedFd>) -> i32 {
+    let entry = entries.iter().find(|entry| entry.name == name);
+    let mut files = files.into_iter();
+    match (entry, files.next(), files.next()) {
+        (Some(entry), Some(input), Some(output)) => {
+            let code = (entry.run)(&mut File::from(input), &mut File::from(output));
+            i32::from(code != ExitCode::SUCCESS)
+        }
+        _ => FAILED,
+    }
+}
+
+/// Starts pid 1 and stays until it, and with it everything inside, is gone.
+fn supervise(channel: &Channel, run: Run, files: Files) -> Result<i32, SetupError> {
+    let own_processes = run.own_processes;
+    if own_processes {
+        kernel::unshare(UnshareFlags::NEWPID).doing("make a pid namespace", "")?;
+    } else {
+        kernel::lower_dumpable();
+        reaper::adopt_orphans();
+    }
+    let (alive, guard) =
+        rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).doing("make a pipe", "")?;
+    let pid = match kernel::fork().doing("start the first process", "")? {
+        Fork::Parent(pid) => pid,
+        Fork::Child => {
+            drop(guard);
+            first::run(channel, run, files, &alive)
+        }
+    };
+    drop(files);
+    channel
+        .send(&Report::First(pid.as_raw_nonzero().get()), &[])
+        .doing("report", "")?;
+    watch(channel, pid).doing("watch the first process", "")?;
+    if !own_processes {
+        reaper::end_descendants();
+    }
+    drop(guard);
+    Ok(0)
+}
+
+/// Waits for pid 1, and ends it when the program hangs up.
+fn watch(channel: &Channel, pid: Pid) -> rustix::io::Result<()> {
+    let first = pidfd_open(pid, PidfdFlags::empty())?;
+    let mut both = [
+        PollFd::new(&first, PollFlags::IN),
+        PollFd::new(channel, PollFlags::RDHUP),
+    ];
+    retry(|| poll(&mut both, None))?;
+    if !both[1].revents().is_empty() {
+        // It may have ended by itself in this moment.
+        let _ = pidfd_send_signal(&first, Signal::KILL);
+    }
+    retry(|| waitpid(Some(pid), WaitOptions::empty()))?;
+    Ok(())
+}

@@ -1,0 +1,91 @@
+//! What the program and a sandbox's first processes say to each other.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Exit, SetupError, Spec, spec::raw};
+
+/// What a started process is to be: the content of the file that comes with [`Command::Begin`].
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Order {
+    pub(crate) users: Users,
+    pub(crate) role: Role,
+}
+
+/// Which user namespace it takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Users {
+    /// The caller's.
+    Same,
+    /// A new one, mapped by the caller while it waits.
+    New,
+    /// The one whose descriptor comes along.
+    Join,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Role {
+    /// Run a process.
+    Run(Box<Run>),
+    /// Call a part of the program.
+    Inside { entry: String },
+    /// Try what the machine allows.
+    Probe {
+        #[serde(with = "raw")]
+        scratch: std::path::PathBuf,
+    },
+}
+
+/// A process to run, and what the caller found out for it.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Run {
+    pub(crate) spec: Spec,
+    /// Whether a procfs of its own may be mounted; if not, the caller's is bound and its pid namespace shared.
+    pub(crate) own_processes: bool,
+    /// Whether it is in a user namespace that is not the machine's first.
+    pub(crate) user_xattrs: bool,
+    /// Ids from 0 to below this one exist inside.
+    pub(crate) ids: u64,
+    /// Filters, in the order of their installation.
+    #[serde(with = "raw::list")]
+    pub(crate) filters: Vec<Vec<u8>>,
+}
+
+/// From the program.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Command {
+    /// With the order's file, the three streams, the user namespace to be joined if any, the relay's socket if any.
+    Begin,
+    /// The user namespace is mapped.
+    Mapped,
+    /// The network is ready, with or without a way out.
+    Connected,
+    /// The FUSE connection is served.
+    Served,
+    /// For the process.
+    Signal(i32),
+}
+
+/// To the program.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Report {
+    /// The user namespace wants its map.
+    Unmapped,
+    /// The first process of the pid namespace has this number outside.
+    First(i32),
+    /// Its own procfs is refused; the sandbox is gone.
+    ProcfsRefused,
+    /// The namespaces are made.
+    Begun,
+    /// The network namespace is there: a way out may be laid.
+    Network,
+    /// With the FUSE connection.
+    Fuse,
+    /// With the terminal if it has one, then the listening sockets of the agents.
+    Ready { terminal: bool },
+    /// The process ended.
+    Ended(Exit),
+    /// The set-up failed; the sandbox is gone.
+    Failed(SetupError),
+    /// What [`Role::Probe`] found.
+    Probed(Vec<crate::host::Trial>),
+}
