@@ -75,6 +75,16 @@ impl Editor {
         Ok(())
     }
 
+    /// Makes two files that are there names of one.
+    pub(crate) fn join_links(&mut self, existing: &TreePath, new: &TreePath) {
+        self.links.join(existing, new);
+    }
+
+    /// Takes the files that `entry`, which was put at `path` by other means, has replaced out of their groups.
+    pub(crate) fn detach_links(&mut self, path: &TreePath, entry: &Entry) {
+        self.links.detach(path, entry);
+    }
+
     /// Takes out what is at `path` and below; `None` when nothing was.
     pub(crate) fn remove(&mut self, path: &TreePath) -> Option<Entry> {
         self.root.below(path)?;

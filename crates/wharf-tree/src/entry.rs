@@ -142,11 +142,11 @@ impl Entry {
     }
 
     /// A directory that is wholly known: attributes and children.
-    pub fn dir(attrs: Attrs, mtime: Mtime, dir: Dir) -> Self {
+    pub fn dir(attrs: Attrs, mtime: Mtime, dir: impl Into<Arc<Dir>>) -> Self {
         Self {
             attrs,
             mtime,
-            node: Node::Dir(Arc::new(dir), DirRole::Full),
+            node: Node::Dir(dir.into(), DirRole::Full),
         }
     }
 

@@ -99,18 +99,23 @@ impl Tree {
     /// Resolves the links of `path`, the last component's too. What is missing stands for itself, so that this says where
     /// something can be made (containerd's `fs.RootPath`, by which BuildKit finds destinations).
     pub fn resolve(&self, path: impl AsRef<[u8]>) -> Result<Resolved<'_>, LookupError> {
-        let mut walk = Walk::new(&self.root, path.as_ref(), ROOT_PATH_HOPS);
-        while walk.next(FollowLast::Yes, &mut |_| {})?.is_some() {}
-        Ok(Resolved {
-            entry: walk.here(),
-            path: walk.path,
-        })
+        resolve(&self.root, path.as_ref())
     }
 
     /// The entry at exactly this path; no link is followed.
     pub fn get(&self, path: &TreePath) -> Option<&Entry> {
         self.root.below(path)
     }
+}
+
+/// [`Tree::resolve`] below any directory.
+pub(crate) fn resolve<'t>(root: &'t Entry, path: &[u8]) -> Result<Resolved<'t>, LookupError> {
+    let mut walk = Walk::new(root, path, ROOT_PATH_HOPS);
+    while walk.next(FollowLast::Yes, &mut |_| {})?.is_some() {}
+    Ok(Resolved {
+        entry: walk.here(),
+        path: walk.path,
+    })
 }
 
 /// `MAXSYMLINKS` of Linux.

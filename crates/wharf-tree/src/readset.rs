@@ -45,7 +45,9 @@ impl PathSet {
 
     /// Adds all that was asked of a place.
     pub fn ask_all(&mut self, place: Place, asked: &Asked) {
-        self.places.entry(place).or_default().merge(asked);
+        if *asked != Asked::default() {
+            self.places.entry(place).or_default().merge(asked);
+        }
     }
 
     /// Places and what was asked of each.

@@ -155,7 +155,12 @@ impl<'a> Reader<'a> {
                 names.insert(self.string()?.to_vec());
             }
         }
-        Ok(Asked::from_parts(bits, names))
+        // Asked one by one, so that what contradicts itself is not said again in the same way.
+        let asked: Asked = Asked::from_parts(bits, names).kinds().collect();
+        if asked == Asked::default() {
+            return self.malformed();
+        }
+        Ok(asked)
     }
 
     fn answer(&mut self) -> Result<Answer, ReadSetError> {
