@@ -1,6 +1,13 @@
 //! How much disk the store takes, by kind.
 
-use crate::{error::StoreError, store::Store};
+use std::{fs, io, os::unix::fs::MetadataExt, path::Path};
+
+use crate::{
+    cache_mount::ABOUT,
+    error::StoreError,
+    layout::{self, BLOBS, CACHES, HEADS, HISTORY, MEMO, PATHS, RESULTS, SLOTS, STAT, TIMES, TREES, WORK},
+    store::Store,
+};
 
 /// Files of one kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -11,12 +18,37 @@ pub struct Usage {
     pub bytes: u64,
 }
 
+impl Usage {
+    /// This and one more file.
+    pub(crate) const fn and(self, bytes: u64) -> Self {
+        Self {
+            count: self.count + 1,
+            bytes: self.bytes + bytes,
+        }
+    }
+
+    /// This without some of it.
+    pub(crate) const fn minus(self, other: Self) -> Self {
+        Self {
+            count: self.count.saturating_sub(other.count),
+            bytes: self.bytes.saturating_sub(other.bytes),
+        }
+    }
+
+    const fn plus(self, other: Self) -> Self {
+        Self {
+            count: self.count + other.count,
+            bytes: self.bytes + other.bytes,
+        }
+    }
+}
+
 /// What the store takes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DfReport {
-    /// Blobs.
+    /// Blobs: contents of files, and whatever else has a digest.
     pub blobs: Usage,
-    /// Trees, times objects, path sets, results, memos and other metadata.
+    /// Trees, times objects, path sets, results, memos, heads.
     pub metadata: Usage,
     /// Stat caches.
     pub stat: Usage,
@@ -24,15 +56,71 @@ pub struct DfReport {
     pub history: Usage,
     /// Scratch of running builds.
     pub work: Usage,
-    /// Cache mounts by id, sorted.
+    /// Cache mounts by id, sorted. Directories that belong to subordinate ids may hide part of theirs.
     pub caches: Vec<(String, Usage)>,
     /// Named images.
     pub images: u64,
 }
 
+impl DfReport {
+    /// Bytes of everything.
+    pub fn total(&self) -> u64 {
+        let kinds = [self.blobs, self.metadata, self.stat, self.history, self.work];
+        let caches = self.caches.iter().map(|(_, usage)| usage.bytes);
+        kinds.iter().map(|usage| usage.bytes).chain(caches).sum()
+    }
+}
+
 impl Store {
     /// Counts what the store takes.
     pub fn df(&self) -> Result<DfReport, StoreError> {
-        unimplemented!()
+        let usage = |place: &str| usage_below(&self.disk().locate(place));
+        let metadata = [TREES, TIMES, PATHS, SLOTS, RESULTS, HEADS, MEMO];
+        Ok(DfReport {
+            blobs: usage(BLOBS),
+            metadata: metadata
+                .into_iter()
+                .map(usage)
+                .fold(Usage::default(), Usage::plus),
+            stat: usage(STAT),
+            history: usage(HISTORY),
+            work: usage(WORK),
+            caches: self.caches()?,
+            images: self.images()?.len() as u64,
+        })
     }
+
+    fn caches(&self) -> Result<Vec<(String, Usage)>, StoreError> {
+        let mut caches = Vec::new();
+        for name in self.disk().list(CACHES)? {
+            let place = layout::file(CACHES, &name);
+            let id = self.read_record(&layout::file(&place, ABOUT))?;
+            caches.push((id.unwrap_or(name), usage_below(&self.disk().locate(&place))));
+        }
+        caches.sort_by(|(a, _), (b, _)| a.cmp(b));
+        Ok(caches)
+    }
+}
+
+/// All files below a directory. What vanishes meanwhile or cannot be read is left out.
+pub(crate) fn usage_below(directory: &Path) -> Usage {
+    add_below(directory, Usage::default()).unwrap_or_default()
+}
+
+fn add_below(directory: &Path, mut usage: Usage) -> io::Result<Usage> {
+    for entry in fs::read_dir(directory)? {
+        let Ok(metadata) = entry
+            .as_ref()
+            .map_err(|_| ())
+            .and_then(|entry| entry.metadata().map_err(drop))
+        else {
+            continue;
+        };
+        if metadata.is_dir() {
+            usage = add_below(&entry?.path(), usage).unwrap_or(usage);
+        } else {
+            usage = usage.and(metadata.blocks() * 512);
+        }
+    }
+    Ok(usage)
 }

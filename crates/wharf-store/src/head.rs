@@ -2,16 +2,25 @@
 
 use wharf_oci::Digest;
 
-use crate::{error::StoreError, result::ActionKey, store::Store};
+use crate::{
+    error::StoreError,
+    layout::{self, HEADS},
+    result::ActionKey,
+    store::Store,
+};
 
 impl Store {
     /// The last result of this family in this lane, if it is recorded. The result itself may be gone.
-    pub fn head(&self, _family: &Digest, _lane: &Digest) -> Result<Option<ActionKey>, StoreError> {
-        unimplemented!()
+    pub fn head(&self, family: &Digest, lane: &Digest) -> Result<Option<ActionKey>, StoreError> {
+        self.read_record(&place(family, lane))
     }
 
     /// Records the last result of this family in this lane.
-    pub fn set_head(&self, _family: &Digest, _lane: &Digest, _key: &ActionKey) -> Result<(), StoreError> {
-        unimplemented!()
+    pub fn set_head(&self, family: &Digest, lane: &Digest, key: &ActionKey) -> Result<(), StoreError> {
+        self.write_record(&place(family, lane), key)
     }
+}
+
+fn place(family: &Digest, lane: &Digest) -> String {
+    layout::file(&layout::object(HEADS, family), &lane.hex())
 }

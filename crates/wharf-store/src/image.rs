@@ -1,9 +1,14 @@
-//! Images by name.
+//! Images by name: what `refs/` holds.
 
 use serde::{Deserialize, Serialize};
 use wharf_oci::Digest;
 
-use crate::{error::StoreError, root::LayerId, store::Store};
+use crate::{
+    error::StoreError,
+    layout::{self, REFS},
+    root::{LayerId, Root},
+    store::Store,
+};
 
 /// What a name stands for, and everything that must be kept for it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -27,24 +32,60 @@ pub struct ImageRecord {
     pub rest: serde_json::Map<String, serde_json::Value>,
 }
 
+/// What `refs/<name>` holds: the file's own name need not be the whole of it.
+#[derive(Debug, Serialize, Deserialize)]
+struct Named {
+    name: String,
+    image: ImageRecord,
+}
+
+impl ImageRecord {
+    /// What must be kept for this image.
+    pub(crate) fn roots(&self) -> Vec<Root> {
+        let blobs = [self.manifest]
+            .into_iter()
+            .chain(self.blobs.iter().copied())
+            .map(Root::Blob);
+        blobs
+            .chain(self.layers.iter().copied().map(Root::Layer))
+            .collect()
+    }
+}
+
 impl Store {
     /// Gives an image a name, which another image loses if it had it.
-    pub fn put_image(&self, _name: &str, _image: &ImageRecord) -> Result<(), StoreError> {
-        unimplemented!()
+    pub fn put_image(&self, name: &str, image: &ImageRecord) -> Result<(), StoreError> {
+        let named = Named {
+            name: name.to_owned(),
+            image: image.clone(),
+        };
+        self.write_record(&place(name), &named)
     }
 
-    /// The image of this name. What it holds stays until this handle is dropped.
-    pub fn image(&self, _name: &str) -> Result<Option<ImageRecord>, StoreError> {
-        unimplemented!()
+    /// The image of this name. What it needs stays until this handle is dropped.
+    pub fn image(&self, name: &str) -> Result<Option<ImageRecord>, StoreError> {
+        let found = self.look_up(&place(name), |named: &Named| named.image.roots())?;
+        Ok(found.filter(|named| named.name == name).map(|named| named.image))
     }
 
     /// All names and their images, sorted by name.
     pub fn images(&self) -> Result<Vec<(String, ImageRecord)>, StoreError> {
-        unimplemented!()
+        let mut images = Vec::new();
+        for file in self.disk().list(REFS)? {
+            let found: Option<Named> = self.read_record(&layout::file(REFS, &file))?;
+            images.extend(found.map(|named| (named.name, named.image)));
+        }
+        images.sort_by(|(a, _), (b, _)| a.cmp(b));
+        Ok(images)
     }
 
     /// Takes a name away; whether it was there.
-    pub fn remove_image(&self, _name: &str) -> Result<bool, StoreError> {
-        unimplemented!()
+    pub fn remove_image(&self, name: &str) -> Result<bool, StoreError> {
+        self.disk().remove(&place(name))
     }
+}
+
+/// Where it lies.
+pub(crate) fn place(name: &str) -> String {
+    layout::file(REFS, &layout::file_name(name))
 }

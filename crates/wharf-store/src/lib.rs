@@ -10,10 +10,23 @@ mod error;
 mod source;
 mod store;
 
+mod boot;
+mod disk;
+mod layout;
+mod lease;
+mod record;
+mod remove;
+mod stamp;
+mod sync;
+mod work;
+
 mod adopt;
 mod blob;
+mod damage;
+mod fetch;
 mod writer;
 
+mod entries;
 mod head;
 mod image;
 mod memo;
@@ -27,11 +40,13 @@ mod cache_mount;
 mod history;
 mod lock;
 mod stat;
-mod work;
 
 mod df;
 mod gc;
 mod verify;
+
+#[cfg(test)]
+mod testing;
 
 pub use adopt::Stored;
 pub use cache_mount::{CacheMount, Sharing};
@@ -40,10 +55,10 @@ pub use error::{BlobError, OpenError, StoreError, TreeError};
 pub use gc::{GcError, GcPolicy, GcReport};
 pub use history::{RecordId, RecordWriter};
 pub use image::ImageRecord;
-pub use lock::{Lock, Waiting};
+pub use lock::{Lock, Wait, Waiting};
 pub use memo::MemoKey;
 pub use result::{ActionKey, ActionResult, Recorder};
-pub use root::{LayerId, Root};
+pub use root::{LayerId, ParseRootError, Root};
 pub use source::{Source, SourceError};
 pub use stat::{FileStat, StatCache};
 pub use store::{BootId, RemoveTree, Store, StoreOptions};

@@ -4,7 +4,12 @@ use serde::{Deserialize, Serialize};
 use wharf_oci::Digest;
 use wharf_tree::TreeDigest;
 
-use crate::{error::StoreError, root::LayerId, store::Store};
+use crate::{
+    error::StoreError,
+    layout::{self, RESULTS},
+    root::{LayerId, Root, tree_digest},
+    store::Store,
+};
 
 /// An exact or strong key: what a result is found under.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -32,7 +37,7 @@ pub struct ActionResult {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub layer: Option<LayerId>,
     /// The merged tree: parent and layer. Not stored as such, but known.
-    #[serde(with = "merged")]
+    #[serde(with = "tree_digest")]
     pub tree: TreeDigest,
     /// When the step started, in seconds since the epoch: what `created` in an image's history says.
     pub ran_at: i64,
@@ -51,28 +56,27 @@ pub struct ActionResult {
     pub rest: serde_json::Map<String, serde_json::Value>,
 }
 
-mod merged {
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-    use wharf_oci::Digest;
-    use wharf_tree::TreeDigest;
-
-    pub(super) fn serialize<S: Serializer>(value: &TreeDigest, serializer: S) -> Result<S::Ok, S::Error> {
-        value.0.serialize(serializer)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<TreeDigest, D::Error> {
-        Digest::deserialize(deserializer).map(TreeDigest)
+impl ActionResult {
+    /// What must be kept for this result to be worth anything.
+    pub(crate) fn roots(&self) -> Vec<Root> {
+        let layer = self.layer.map(Root::Layer);
+        let read_set = self.read_set.map(Root::Paths);
+        let blobs = self.blobs.iter().copied().map(Root::Blob);
+        layer.into_iter().chain(read_set).chain(blobs).collect()
     }
 }
 
 impl Store {
     /// The result under `key`; a damaged one is none. It, its layer and the layer's blobs stay until this handle is dropped.
-    pub fn result(&self, _key: &ActionKey) -> Result<Option<ActionResult>, StoreError> {
-        unimplemented!()
+    pub fn result(&self, key: &ActionKey) -> Result<Option<ActionResult>, StoreError> {
+        let found: Option<ActionResult> =
+            self.look_up(&layout::object(RESULTS, &key.0), |_| vec![Root::Result(*key)])?;
+        Ok(found.filter(|result| result.key == *key))
     }
 
     /// Keeps a result under its key, in place of one that is there. Its layer and blobs must be stored before.
-    pub fn put_result(&self, _result: &ActionResult) -> Result<(), StoreError> {
-        unimplemented!()
+    pub fn put_result(&self, result: &ActionResult) -> Result<(), StoreError> {
+        self.hold(&Root::Result(result.key))?;
+        self.write_record(&layout::object(RESULTS, &result.key.0), result)
     }
 }

@@ -1,34 +1,179 @@
 //! Trees and layers: packs under their tree digest, times objects beside them, decoded ones in memory.
 
-use std::sync::Arc;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
-use wharf_tree::{Layer, Tree};
+use wharf_oci::Digest;
+use wharf_tree::{DecodeError, Entry, Layer, Node, TimesDigest, TimesError, Tree, TreeDigest};
 
 use crate::{
     error::{StoreError, TreeError},
-    root::LayerId,
+    layout::{self, TIMES, TREES},
+    root::{LayerId, Root},
     store::Store,
 };
+
+/// What trees and layers have in common here.
+pub(crate) trait Pack: Sized {
+    fn from_pack(bytes: &[u8]) -> Result<Self, DecodeError>;
+    fn digest(&self) -> TreeDigest;
+    fn apply_times(&mut self, times: &[u8]) -> Result<(), TimesError>;
+}
+
+macro_rules! pack {
+    ($kind:ty) => {
+        impl Pack for $kind {
+            fn from_pack(bytes: &[u8]) -> Result<Self, DecodeError> {
+                <$kind>::from_pack(bytes)
+            }
+
+            fn digest(&self) -> TreeDigest {
+                <$kind>::digest(self)
+            }
+
+            fn apply_times(&mut self, times: &[u8]) -> Result<(), TimesError> {
+                <$kind>::apply_times(self, times)
+            }
+        }
+    };
+}
+
+pack!(Tree);
+pack!(Layer);
 
 impl Store {
     /// Keeps a layer: directories and attributes under its tree digest, mtimes as a times object. The file contents are
     /// blobs of their own.
-    pub fn put_layer(&self, _layer: &Layer) -> Result<LayerId, StoreError> {
-        unimplemented!()
+    pub fn put_layer(&self, layer: &Layer) -> Result<LayerId, StoreError> {
+        let id = self.put_parts(layer.digest(), || layer.to_pack(), layer.times())?;
+        remember(&self.inner.layers, id, layer.clone());
+        Ok(id)
     }
 
     /// Keeps a tree in the same way.
-    pub fn put_tree(&self, _tree: &Tree) -> Result<LayerId, StoreError> {
-        unimplemented!()
+    pub fn put_tree(&self, tree: &Tree) -> Result<LayerId, StoreError> {
+        let id = self.put_parts(tree.digest(), || tree.to_pack(), tree.times())?;
+        remember(&self.inner.trees, id, tree.clone());
+        Ok(id)
     }
 
     /// A layer with its times; decoded once in this handle's life. It and its blobs stay until this handle is dropped.
-    pub fn layer(&self, _id: &LayerId) -> Result<Arc<Layer>, TreeError> {
-        unimplemented!()
+    pub fn layer(&self, id: &LayerId) -> Result<Arc<Layer>, TreeError> {
+        self.cached(&self.inner.layers, id)
     }
 
     /// A tree with its times, like [`Store::layer`].
-    pub fn tree(&self, _id: &LayerId) -> Result<Arc<Tree>, TreeError> {
-        unimplemented!()
+    pub fn tree(&self, id: &LayerId) -> Result<Arc<Tree>, TreeError> {
+        self.cached(&self.inner.trees, id)
+    }
+
+    fn put_parts(
+        &self,
+        tree: TreeDigest,
+        pack: impl FnOnce() -> Vec<u8>,
+        (times, times_bytes): (TimesDigest, Vec<u8>),
+    ) -> Result<LayerId, StoreError> {
+        let id = LayerId { tree, times };
+        self.hold(&Root::Layer(id))?;
+        self.put_named(TIMES, &times.0, || times_bytes)?;
+        self.put_named(TREES, &tree.0, pack)?;
+        Ok(id)
+    }
+
+    /// Keeps an object under its digest. One that is there stays, unless a crash may have damaged it: writing it again is as cheap as checking.
+    pub(crate) fn put_named(
+        &self,
+        directory: &str,
+        digest: &Digest,
+        bytes: impl FnOnce() -> Vec<u8>,
+    ) -> Result<(), StoreError> {
+        let place = layout::object(directory, digest);
+        match self.disk().stat(&place)? {
+            Some(stat) if !self.doubts(&stat)? && self.disk().touch(&place)? => Ok(()),
+            _ => self.write_whole(&place, &bytes()),
+        }
+    }
+
+    fn cached<T: Pack>(&self, memory: &Memory<T>, id: &LayerId) -> Result<Arc<T>, TreeError> {
+        let known = memory
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(id)
+            .cloned();
+        match known {
+            Some(known) => Ok(known),
+            None => Ok(remember(memory, *id, self.load(id)?)),
+        }
+    }
+
+    fn load<T: Pack>(&self, id: &LayerId) -> Result<T, TreeError> {
+        self.hold_if_room(Root::Layer(*id))?;
+        let mut tree: T = self.load_without_times(&id.tree)?;
+        let place = layout::object(TIMES, &id.times.0);
+        let times = self.read_used(&place)?.ok_or(TreeError::MissingTimes(id.times))?;
+        let applied = if Digest::of(&times) == id.times.0 {
+            tree.apply_times(&times).map_err(|error| error.to_string())
+        } else {
+            Err("its times object has another digest".to_owned())
+        };
+        match applied {
+            Ok(()) => Ok(tree),
+            Err(reason) => Err(self.damaged(id.tree, &place, reason)?),
+        }
+    }
+
+    fn load_without_times<T: Pack>(&self, digest: &TreeDigest) -> Result<T, TreeError> {
+        let place = layout::object(TREES, &digest.0);
+        let pack = self.read_used(&place)?.ok_or(TreeError::Missing(*digest))?;
+        let reason = match T::from_pack(&pack) {
+            Ok(tree) if tree.digest() == *digest => return Ok(tree),
+            Ok(tree) => format!("it has the digest {}", tree.digest()),
+            Err(error) => error.to_string(),
+        };
+        Err(self.damaged(*digest, &place, reason)?)
+    }
+
+    /// Reads an object and marks it as used: what was still at its place for that, garbage collection leaves there.
+    fn read_used(&self, place: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let bytes = self.disk().read(place)?;
+        Ok(if self.disk().touch(place)? { bytes } else { None })
+    }
+
+    /// Removes a damaged object: from now on it is missing.
+    fn damaged(&self, digest: TreeDigest, place: &str, reason: String) -> Result<TreeError, StoreError> {
+        self.disk().remove(place)?;
+        Ok(TreeError::Corrupt { digest, reason })
+    }
+}
+
+type Memory<T> = Mutex<HashMap<LayerId, Arc<T>>>;
+
+fn remember<T>(memory: &Memory<T>, id: LayerId, tree: T) -> Arc<T> {
+    let mut memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
+    Arc::clone(memory.entry(id).or_insert_with(|| Arc::new(tree)))
+}
+
+/// The blobs that a tree or layer names, each as often as it appears. Damaged packs name none.
+pub(crate) fn blobs_of_pack(pack: &[u8]) -> Result<Vec<Digest>, DecodeError> {
+    let root = match Layer::from_pack(pack) {
+        Ok(layer) => layer.root,
+        Err(DecodeError::Magic(_)) => Tree::from_pack(pack)?.root,
+        Err(error) => return Err(error),
+    };
+    let mut blobs = Vec::new();
+    gather_blobs(&root, &mut blobs);
+    Ok(blobs)
+}
+
+fn gather_blobs(entry: &Entry, blobs: &mut Vec<Digest>) {
+    match &entry.node {
+        Node::File { digest, .. } => blobs.push(*digest),
+        Node::Dir(dir, _) => dir
+            .entries()
+            .values()
+            .for_each(|entry| gather_blobs(entry, blobs)),
+        _ => {}
     }
 }

@@ -1,13 +1,43 @@
 //! Garbage collection: what nothing needs goes; then the least recently used results, until the cap holds.
+//!
+//! It runs beside builds without stopping them, on two rules. Whoever relies on an object marks it as used *by its path*, with a
+//! lease older than that. And an object is moved aside before it is deleted, and looked at again there: one that was used since the count
+//! goes back. So a use either comes first, and the object stays, or comes too late, finds nothing, and is a plain miss.
+//! What an object needs is looked up only after it can no longer go: entries, then trees, then all else.
+
+mod census;
+mod mark;
+mod plan;
+mod prune;
+mod sweep;
 
 use std::time::Duration;
 
-use crate::{error::StoreError, store::Store};
+use rustix::fs::FlockOperation;
+
+use crate::{
+    df::Usage,
+    error::StoreError,
+    layout::{self, LOCKS},
+    lease::{self, State},
+    lock::{self, Attempt},
+    root::Root,
+    stamp::Stamp,
+    store::Store,
+    work,
+};
+
+pub(crate) use census::{Kind, digests};
+
+use census::Census;
+use mark::Marker;
+use sweep::Sweep;
 
 /// What to keep.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct GcPolicy {
-    /// Cap for everything but cache mounts, in bytes on disk. What images, pins and running builds need is kept even beyond it.
+    /// Cap for blobs, trees, results and what belongs to them, in bytes on disk. What images, pins and running builds need is
+    /// kept even beyond it.
     pub max_bytes: Option<u64>,
     /// Cap for the cache mounts, in bytes on disk. Those in use are kept.
     pub max_cache_bytes: Option<u64>,
@@ -19,27 +49,44 @@ pub struct GcPolicy {
     pub dry_run: bool,
 }
 
-/// What was done.
+/// What was done, or with [`GcPolicy::dry_run`] would be.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct GcReport {
-    /// Objects removed.
+    /// Objects removed: blobs, trees, results and the like, records and cache mounts.
     pub removed: u64,
     /// Bytes on disk freed.
     pub freed: u64,
-    /// Objects kept.
+    /// Blobs, trees, results and what belongs to them that are kept.
     pub kept: u64,
     /// Bytes on disk that they take.
     pub kept_bytes: u64,
 }
 
+impl GcReport {
+    fn new(all: Usage, removed: Usage) -> Self {
+        let kept = all.minus(removed);
+        Self {
+            removed: removed.count,
+            freed: removed.bytes,
+            kept: kept.count,
+            kept_bytes: kept.bytes,
+        }
+    }
+
+    fn add_removed(&mut self, usage: Usage) {
+        self.removed += usage.count;
+        self.freed += usage.bytes;
+    }
+}
+
 /// Why garbage was not collected.
 #[derive(Debug, thiserror::Error)]
 pub enum GcError {
-    /// Another process is at it.
-    #[error("process {pid} is already collecting garbage in this store")]
+    /// Another process is collecting garbage in this store, or verifying it.
+    #[error("another process{} is collecting garbage in this store or verifying it", pid.map(|pid| format!(" ({pid})")).unwrap_or_default())]
     Running {
-        /// Which one; 0 if it cannot be known.
-        pid: u32,
+        /// Which one, if it can be known.
+        pid: Option<u32>,
     },
     /// The file system refused.
     #[error(transparent)]
@@ -47,8 +94,95 @@ pub enum GcError {
 }
 
 impl Store {
-    /// Removes what nothing needs, then the least recently used results until the caps hold. Safe beside running builds.
-    pub fn gc(&self, _policy: &GcPolicy) -> Result<GcReport, GcError> {
-        unimplemented!()
+    /// Removes what nothing needs, then the least recently used results until the caps hold. Safe beside running builds; works on a full
+    /// disk.
+    pub fn gc(&self, policy: &GcPolicy) -> Result<GcReport, GcError> {
+        let lock = self.lock_maintenance()?;
+        self.restore_trash()?;
+        work::clean_now(self.disk(), self.options().remove_tree.as_ref())?;
+        let mut report = self.collect(policy)?;
+        prune::all(self, policy, &mut report)?;
+        drop(lock);
+        Ok(report)
+    }
+
+    fn collect(&self, policy: &GcPolicy) -> Result<GcReport, StoreError> {
+        let living = Living::read(self)?;
+        let census = Census::take(self)?;
+        let plan = plan::plan(self, policy, &census, &living)?;
+        let all = plan.all(&census);
+        if policy.dry_run {
+            return Ok(GcReport::new(all, all.minus(plan.kept(&census))));
+        }
+        let mut sweep = Sweep::new(self);
+        sweep.objects(&plan.evicted)?;
+
+        let mut marker = Marker::new(self);
+        marker.mark_without_blobs(&self.all_roots(&living)?)?;
+        sweep.objects(&census.unmarked(&[Kind::Tree], &marker, living.horizon))?;
+
+        let mut marker = Marker::new(self);
+        marker.mark(&self.all_roots(&Living::read(self)?)?)?;
+        marker.mark_all_trees()?;
+        sweep.objects(&census.unmarked(&[Kind::Blob, Kind::Times, Kind::Paths], &marker, living.horizon))?;
+        Ok(GcReport::new(all, sweep.removed))
+    }
+
+    /// Everything that anything in the store names by now.
+    fn all_roots(&self, living: &Living) -> Result<Vec<Root>, StoreError> {
+        let mut roots = self.kept_roots()?;
+        roots.extend(&living.roots);
+        roots.extend(
+            self.entries()?
+                .into_iter()
+                .filter_map(|entry| entry.roots)
+                .flatten(),
+        );
+        Ok(roots)
+    }
+
+    /// What images and pins name.
+    pub(crate) fn kept_roots(&self) -> Result<Vec<Root>, StoreError> {
+        let images = self.images()?.into_iter().flat_map(|(_, image)| image.roots());
+        let pins = self.pins()?.into_iter().flat_map(|(_, roots)| roots);
+        Ok(images.chain(pins).collect())
+    }
+
+    /// Puts back what a collection left aside when it was killed. For who holds the maintenance lock.
+    pub(crate) fn restore_trash(&self) -> Result<(), StoreError> {
+        sweep::restore(self)
+    }
+
+    /// One process at a time collects garbage or verifies.
+    pub(crate) fn lock_maintenance(&self) -> Result<std::fs::File, GcError> {
+        let place = layout::file(LOCKS, "maintenance");
+        match lock::try_lock(self.disk(), &place, FlockOperation::NonBlockingLockExclusive)? {
+            Attempt::Taken(lock) => Ok(lock),
+            Attempt::Busy(pid) => Err(GcError::Running { pid }),
+        }
+    }
+}
+
+/// What running processes need.
+#[derive(Debug)]
+struct Living {
+    /// What was written or used from here on is kept.
+    horizon: Stamp,
+    roots: Vec<Root>,
+}
+
+impl Living {
+    fn read(store: &Store) -> Result<Self, StoreError> {
+        let mut living = Self {
+            horizon: Stamp::now(),
+            roots: Vec::new(),
+        };
+        for lease in lease::all(store.disk())? {
+            if let State::Alive(lease) = lease {
+                living.horizon = living.horizon.min(lease.start.unwrap_or(living.horizon));
+                living.roots.extend(lease.roots);
+            }
+        }
+        Ok(living)
     }
 }

@@ -1,0 +1,240 @@
+//! The store's directory: file operations by place, with errors that name the file.
+//!
+//! All of them go through one open directory, so that none walks the store's own path again.
+
+use std::{
+    fs::File,
+    io::{self, Read},
+    os::fd::OwnedFd,
+    path::{Path, PathBuf},
+};
+
+use rustix::{
+    fs::{
+        AtFlags, CWD, Dir, FileType, Mode, OFlags, RenameFlags, Stat, Timespec, Timestamps, UTIME_NOW,
+        UTIME_OMIT, mkdirat, openat, renameat, renameat_with, statat, unlinkat, utimensat,
+    },
+    io::Errno,
+};
+
+use crate::{error::StoreError, layout};
+
+/// An open directory and its path. Places are relative to it, with `/` between components.
+#[derive(Debug)]
+pub(crate) struct Disk {
+    path: PathBuf,
+    dir: OwnedFd,
+}
+
+type Result<T> = std::result::Result<T, StoreError>;
+
+impl Disk {
+    /// Opens a directory that exists.
+    pub(crate) fn open(path: &Path) -> Result<Self> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let dir =
+            openat(CWD, path, flags, Mode::empty()).map_err(|errno| StoreError::new("open", path, errno))?;
+        Ok(Self {
+            path: path.to_owned(),
+            dir,
+        })
+    }
+
+    /// The path of the directory itself.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The directory itself.
+    pub(crate) fn dir(&self) -> &OwnedFd {
+        &self.dir
+    }
+
+    /// The path of a place, for people and for other programs.
+    pub(crate) fn locate(&self, place: &str) -> PathBuf {
+        self.path.join(place)
+    }
+
+    /// An error about a place.
+    pub(crate) fn fail<E: Into<io::Error>>(
+        &self,
+        action: &'static str,
+        place: &str,
+    ) -> impl FnOnce(E) -> StoreError {
+        let path = self.locate(place);
+        move |error| StoreError::new(action, &path, error)
+    }
+
+    /// Opens a file for reading; `None` if there is none. What garbage collection is about to look at a second time is found as well.
+    pub(crate) fn open_file(&self, place: &str) -> Result<Option<File>> {
+        for candidate in [place, &layout::trash(place), place] {
+            match self.open_quietly(candidate) {
+                Ok(file) => return Ok(Some(file)),
+                Err(Errno::NOENT) => {}
+                Err(errno) => return Err(self.fail("open", candidate)(errno)),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Reading is no use: only [`Disk::touch`] sets access times. The kernel grants that to the owner of a file, and all should be ours.
+    fn open_quietly(&self, place: &str) -> std::result::Result<File, Errno> {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        match openat(&self.dir, place, flags | OFlags::NOATIME, Mode::empty()) {
+            Err(Errno::PERM) => openat(&self.dir, place, flags, Mode::empty()).map(File::from),
+            outcome => outcome.map(File::from),
+        }
+    }
+
+    /// Reads a whole file; `None` if there is none.
+    pub(crate) fn read(&self, place: &str) -> Result<Option<Vec<u8>>> {
+        let Some(mut file) = self.open_file(place)? else {
+            return Ok(None);
+        };
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map_err(self.fail("read", place))?;
+        Ok(Some(bytes))
+    }
+
+    /// Creates a file that must not exist.
+    pub(crate) fn create(&self, place: &str) -> Result<File> {
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+        let file = openat(&self.dir, place, flags, FILE_MODE).map_err(self.fail("create", place))?;
+        Ok(file.into())
+    }
+
+    /// Opens a file for reading and writing, and creates it if it is not there.
+    pub(crate) fn open_or_create(&self, place: &str) -> Result<File> {
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC;
+        let file = openat(&self.dir, place, flags, FILE_MODE).map_err(self.fail("create", place))?;
+        Ok(file.into())
+    }
+
+    /// Makes a directory; one that is there is as good.
+    pub(crate) fn make_dir(&self, place: &str) -> Result<()> {
+        match mkdirat(&self.dir, place, DIRECTORY_MODE) {
+            Ok(()) | Err(Errno::EXIST) => Ok(()),
+            Err(errno) => Err(self.fail("create", place)(errno)),
+        }
+    }
+
+    /// Moves a file, in place of one that is there, and makes the directory above it if need be.
+    pub(crate) fn rename(&self, from: &str, to: &str) -> Result<()> {
+        let mut outcome = renameat(&self.dir, from, &self.dir, to);
+        if outcome == Err(Errno::NOENT)
+            && let Some((parent, _)) = to.rsplit_once('/')
+        {
+            self.make_dir(parent)?;
+            outcome = renameat(&self.dir, from, &self.dir, to);
+        }
+        outcome.map_err(self.fail("write", to))
+    }
+
+    /// Moves a file; whether it was there to be moved. With `replace` unset, one at the new place stays, and so does this.
+    pub(crate) fn move_if_there(&self, from: &str, to: &str, replace: bool) -> Result<bool> {
+        let flags = if replace {
+            RenameFlags::empty()
+        } else {
+            RenameFlags::NOREPLACE
+        };
+        match renameat_with(&self.dir, from, &self.dir, to, flags) {
+            Ok(()) => Ok(true),
+            Err(Errno::NOENT | Errno::EXIST) => Ok(false),
+            Err(errno) => Err(self.fail("move", from)(errno)),
+        }
+    }
+
+    /// Removes a file; whether it was there.
+    pub(crate) fn remove(&self, place: &str) -> Result<bool> {
+        self.unlink(place, AtFlags::empty())
+    }
+
+    /// Removes an empty directory; whether that was possible.
+    pub(crate) fn remove_dir(&self, place: &str) -> Result<bool> {
+        match self.unlink(place, AtFlags::REMOVEDIR) {
+            Err(StoreError::Io { source, .. }) if source.kind() == io::ErrorKind::DirectoryNotEmpty => {
+                Ok(false)
+            }
+            outcome => outcome,
+        }
+    }
+
+    fn unlink(&self, place: &str, flags: AtFlags) -> Result<bool> {
+        match unlinkat(&self.dir, place, flags) {
+            Ok(()) => Ok(true),
+            Err(Errno::NOENT) => Ok(false),
+            Err(errno) => Err(self.fail("remove", place)(errno)),
+        }
+    }
+
+    /// What is at a place, links not followed; `None` if nothing is.
+    pub(crate) fn stat(&self, place: &str) -> Result<Option<Stat>> {
+        match statat(&self.dir, place, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => Ok(Some(stat)),
+            Err(Errno::NOENT) => Ok(None),
+            Err(errno) => Err(self.fail("read", place)(errno)),
+        }
+    }
+
+    /// Marks a file as used now; whether it was there. This goes by the path, not by an open file: garbage collection, which moves a file
+    /// aside before it looks at its times, relies on that.
+    pub(crate) fn touch(&self, place: &str) -> Result<bool> {
+        self.set_times(place, UTIME_NOW, UTIME_OMIT)
+    }
+
+    /// Marks a file as used and written now; whether it was there.
+    pub(crate) fn touch_written(&self, place: &str) -> Result<bool> {
+        self.set_times(place, UTIME_NOW, UTIME_NOW)
+    }
+
+    fn set_times(&self, place: &str, read: i64, written: i64) -> Result<bool> {
+        let time = |nanos: i64| Timespec {
+            tv_sec: 0,
+            tv_nsec: nanos as _,
+        };
+        let times = Timestamps {
+            last_access: time(read),
+            last_modification: time(written),
+        };
+        match utimensat(&self.dir, place, &times, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(()) => Ok(true),
+            Err(Errno::NOENT) => Ok(false),
+            Err(errno) => Err(self.fail("touch", place)(errno)),
+        }
+    }
+
+    /// The names in a directory, in no order; none if the directory is not there. Names that are not UTF-8 are nobody's of ours.
+    pub(crate) fn list(&self, place: &str) -> Result<Vec<String>> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let fd = match openat(&self.dir, place, flags, Mode::empty()) {
+            Ok(fd) => fd,
+            Err(Errno::NOENT) => return Ok(Vec::new()),
+            Err(errno) => return Err(self.fail("list", place)(errno)),
+        };
+        let entries = Dir::new(fd).map_err(self.fail("list", place))?;
+        let mut names = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(self.fail("list", place))?;
+            match entry.file_name().to_str() {
+                Ok("." | "..") | Err(_) => {}
+                Ok(name) => names.push(name.to_owned()),
+            }
+        }
+        Ok(names)
+    }
+}
+
+/// Bytes that a file takes on disk.
+pub(crate) const fn allocated(stat: &Stat) -> u64 {
+    stat.st_blocks as u64 * 512
+}
+
+/// Whether this is a directory.
+pub(crate) fn is_dir(stat: &Stat) -> bool {
+    FileType::from_raw_mode(stat.st_mode) == FileType::Directory
+}
+
+const FILE_MODE: Mode = Mode::from_raw_mode(0o644);
+
+/// A store holds files of images whose own permissions are not on disk: nobody else gets in.
+const DIRECTORY_MODE: Mode = Mode::from_raw_mode(0o700);

@@ -1,0 +1,80 @@
+//! Taking objects away: aside first, a second look, then for good.
+
+use super::census::Counted;
+use crate::{
+    df::Usage,
+    error::StoreError,
+    layout::{self, TRASH},
+    stamp::Stamp,
+    store::Store,
+};
+
+/// Something that is to go.
+#[derive(Debug)]
+pub(super) struct Victim {
+    pub(super) place: String,
+    pub(super) counted: Counted,
+}
+
+/// So many objects are aside at a time: their names fit into one block of the trash directory, which a full disk could not let grow.
+const BATCH: usize = 24;
+
+/// Takes away, and counts.
+#[derive(Debug)]
+pub(super) struct Sweep<'a> {
+    store: &'a Store,
+    pub(super) removed: Usage,
+}
+
+impl<'a> Sweep<'a> {
+    pub(super) const fn new(store: &'a Store) -> Self {
+        Self {
+            store,
+            removed: Usage { count: 0, bytes: 0 },
+        }
+    }
+
+    /// Takes these away, save those that were used since they were counted.
+    pub(super) fn objects(&mut self, victims: &[Victim]) -> Result<(), StoreError> {
+        let disk = self.store.disk();
+        for batch in victims.chunks(BATCH) {
+            let mut aside = Vec::with_capacity(batch.len());
+            for victim in batch {
+                if disk.move_if_there(&victim.place, &layout::trash(&victim.place), true)? {
+                    aside.push(victim);
+                }
+            }
+            for victim in aside {
+                self.second_look(victim)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn second_look(&mut self, victim: &Victim) -> Result<(), StoreError> {
+        let trash = layout::trash(&victim.place);
+        let used = self.store.disk().stat(&trash)?.map(|stat| Stamp::used(&stat));
+        if used != Some(victim.counted.used) {
+            return put_back(self.store, &trash, &victim.place);
+        }
+        self.store.disk().remove(&trash)?;
+        self.removed = self.removed.and(victim.counted.bytes);
+        Ok(())
+    }
+}
+
+/// Puts everything back that a collection left aside when it was killed.
+pub(super) fn restore(store: &Store) -> Result<(), StoreError> {
+    for name in store.disk().list(TRASH)? {
+        put_back(store, &layout::file(TRASH, &name), &layout::untrash(&name))?;
+    }
+    Ok(())
+}
+
+/// One that was written again meanwhile stays instead.
+fn put_back(store: &Store, trash: &str, place: &str) -> Result<(), StoreError> {
+    if !store.disk().move_if_there(trash, place, false)? {
+        store.disk().remove(trash)?;
+    }
+    Ok(())
+}

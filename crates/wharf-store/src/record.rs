@@ -1,0 +1,82 @@
+//! Small files that are not named by their content: one line with the digest of the rest, and JSON.
+//!
+//! A record that a crash left torn, or empty, does not decode and counts as absent.
+
+use serde::{Serialize, de::DeserializeOwned};
+use wharf_oci::Digest;
+
+use crate::{error::StoreError, root::Root, store::Store};
+
+/// The bytes of a record.
+pub(crate) fn encode<T: Serialize>(value: &T) -> Vec<u8> {
+    let body = serde_json::to_vec(value).expect("records are maps with text keys");
+    let mut bytes = format!("{}\n", Digest::of(&body)).into_bytes();
+    bytes.extend_from_slice(&body);
+    bytes
+}
+
+/// The value of a record; `None` if it is damaged or of another shape.
+pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
+    let end = bytes.iter().position(|byte| *byte == b'\n')?;
+    let (digest, body) = (std::str::from_utf8(&bytes[..end]).ok()?, &bytes[end + 1..]);
+    if digest.parse() != Ok(Digest::of(body)) {
+        return None;
+    }
+    serde_json::from_slice(body).ok()
+}
+
+impl Store {
+    /// Reads a record; `None` if there is none that is whole.
+    pub(crate) fn read_record<T: DeserializeOwned>(&self, place: &str) -> Result<Option<T>, StoreError> {
+        Ok(self.disk().read(place)?.and_then(|bytes| decode(&bytes)))
+    }
+
+    /// Reads a record that garbage collection may take away, so that it and the roots that `roots` gives stay until this handle is dropped, and
+    /// marks it as used. The roots are held before it is looked for a second time: what is still there then, stays.
+    pub(crate) fn look_up<T: DeserializeOwned>(
+        &self,
+        place: &str,
+        roots: impl FnOnce(&T) -> Vec<Root>,
+    ) -> Result<Option<T>, StoreError> {
+        let Some(found) = self.read_record(place)? else {
+            return Ok(None);
+        };
+        for root in roots(&found) {
+            self.hold_if_room(root)?;
+        }
+        Ok(self.disk().touch(place)?.then_some(found))
+    }
+
+    /// Writes a record in place of one that is there.
+    pub(crate) fn write_record<T: Serialize>(&self, place: &str, value: &T) -> Result<(), StoreError> {
+        self.write_whole(place, &encode(value))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_torn_is_absent() {
+        let bytes = encode(&["a", "b"]);
+        assert_eq!(
+            decode::<Vec<String>>(&bytes),
+            Some(vec!["a".to_owned(), "b".to_owned()])
+        );
+        for length in 0..bytes.len() {
+            assert_eq!(decode::<Vec<String>>(&bytes[..length]), None, "{length}");
+        }
+        let zeros = vec![0; bytes.len()];
+        assert_eq!(decode::<Vec<String>>(&zeros), None);
+    }
+
+    #[test]
+    fn golden() {
+        let text = String::from_utf8(encode(&serde_json::json!({"a": 1}))).unwrap();
+        assert_eq!(
+            text,
+            "sha256:015abd7f5cc57a2dd94b7590f04ad8084273905ee33ec5cebeae62276a97f862\n{\"a\":1}"
+        );
+    }
+}

@@ -1,0 +1,372 @@
+//! The stat cache: spares the hashing of files that have not changed.
+
+mod file;
+
+use std::{
+    collections::HashMap,
+    fs::Metadata,
+    os::unix::{ffi::OsStrExt, fs::MetadataExt},
+    path::Path,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use rustix::fs::statfs;
+use wharf_oci::Digest;
+use wharf_tree::Mtime;
+
+use crate::{
+    error::StoreError,
+    layout::{self, STAT},
+    stamp::Stamp,
+    store::Store,
+};
+
+/// What of `stat(2)` must be equal for a file to be the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileStat {
+    /// `st_dev`.
+    pub device: u64,
+    /// `st_ino`.
+    pub inode: u64,
+    /// Length in bytes.
+    pub size: u64,
+    /// `st_mode`, type included.
+    pub mode: u32,
+    /// Modification time.
+    pub mtime: Mtime,
+    /// Change time.
+    pub ctime: Mtime,
+}
+
+impl From<&Metadata> for FileStat {
+    fn from(metadata: &Metadata) -> Self {
+        let time = |secs, nanos: i64| Mtime {
+            secs,
+            nanos: nanos as u32,
+        };
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            size: metadata.size(),
+            mode: metadata.mode(),
+            mtime: time(metadata.mtime(), metadata.mtime_nsec()),
+            ctime: time(metadata.ctime(), metadata.ctime_nsec()),
+        }
+    }
+}
+
+impl FileStat {
+    /// Whether a change of the file after its stat was taken, at `at` or later, could leave no trace in the stat: its last change fell
+    /// into the same tick of the clock. git calls such entries racy.
+    fn is_racy(&self, at: Stamp) -> bool {
+        let tick = match self.ctime.nanos {
+            // A file system that counts whole seconds, or two.
+            0 => Mtime { secs: 2, nanos: 0 },
+            // The kernel's tick is 10 ms at most; virtual machines lose some.
+            _ => Mtime {
+                secs: 0,
+                nanos: 50_000_000,
+            },
+        };
+        let nanos = self.ctime.nanos + tick.nanos;
+        let settled = (
+            self.ctime.secs + tick.secs + i64::from(nanos / NANOS),
+            nanos % NANOS,
+        );
+        settled >= (at.secs, at.nanos)
+    }
+}
+
+const NANOS: u32 = 1_000_000_000;
+
+/// Digests of a context's files as they were hashed last, found by device and inode: a hard link is hashed once. Usable from
+/// several threads.
+#[derive(Debug)]
+pub struct StatCache {
+    store: Store,
+    /// `None` on a network file system, whose times are not this machine's.
+    place: Option<String>,
+    /// Before the first stat of this run.
+    opened: Stamp,
+    before: HashMap<FileId, Before>,
+    learned: Mutex<HashMap<FileId, Known>>,
+}
+
+type FileId = (u64, u64);
+
+/// What is known of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Known {
+    stat: FileStat,
+    digest: Digest,
+    /// How many saves have found it unused.
+    idle: u8,
+}
+
+/// What was known before this run.
+#[derive(Debug)]
+struct Before {
+    known: Known,
+    used: AtomicBool,
+}
+
+/// Entries that a build does not use are kept for some, because builds with other ignore files or targets share a context.
+const MAX_IDLE: u8 = 16;
+
+impl StatCache {
+    /// The digest of the file that has this stat, if it was hashed before.
+    pub fn get(&self, stat: &FileStat) -> Option<Digest> {
+        let id = (stat.device, stat.inode);
+        if let Some(before) = self.before.get(&id).filter(|before| before.known.stat == *stat) {
+            before.used.store(true, Ordering::Relaxed);
+            return Some(before.known.digest);
+        }
+        let learned = self.learned.lock().unwrap_or_else(PoisonError::into_inner);
+        learned
+            .get(&id)
+            .filter(|known| known.stat == *stat)
+            .map(|known| known.digest)
+    }
+
+    /// Remembers that the file with this stat, taken *before* it was read, has this digest.
+    pub fn insert(&self, stat: &FileStat, digest: Digest) {
+        let known = Known {
+            stat: *stat,
+            digest,
+            idle: 0,
+        };
+        let mut learned = self.learned.lock().unwrap_or_else(PoisonError::into_inner);
+        learned.insert((stat.device, stat.inode), known);
+    }
+
+    /// Writes what was learned, if anything was. Of two processes that save, the later one wins.
+    pub fn save(&self) -> Result<(), StoreError> {
+        let Some(place) = &self.place else {
+            return Ok(());
+        };
+        let mut learned = self
+            .learned
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        learned.retain(|_, known| !known.stat.is_racy(self.opened));
+        if learned.is_empty() {
+            return Ok(());
+        }
+        let before = self.before.iter().filter(|(id, _)| !learned.contains_key(*id));
+        let mut entries: Vec<_> = before.map(|(_, before)| before.aged()).collect();
+        entries.retain(|known| known.idle <= MAX_IDLE);
+        entries.extend(learned.into_values());
+        entries.sort_unstable_by_key(|known| (known.stat.device, known.stat.inode));
+        self.store.write_whole(place, &file::encode(&entries))
+    }
+}
+
+impl Before {
+    fn aged(&self) -> Known {
+        let used = self.used.load(Ordering::Relaxed);
+        let idle = if used {
+            0
+        } else {
+            self.known.idle.saturating_add(1)
+        };
+        Known { idle, ..self.known }
+    }
+}
+
+impl Store {
+    /// The stat cache of the context at `root`, to be opened before the first file is stat'ed. On a network file system, one that
+    /// remembers nothing beyond this run.
+    pub fn stat_cache(&self, root: &Path) -> Result<StatCache, StoreError> {
+        let opened = Stamp::now();
+        let context = Digest::of(root.as_os_str().as_bytes());
+        let place = is_local(root)?.then(|| layout::object(STAT, &context));
+        let before = match &place {
+            Some(place) => self.read_stat_cache(place)?,
+            None => HashMap::new(),
+        };
+        Ok(StatCache {
+            store: self.clone(),
+            place,
+            opened,
+            before,
+            learned: Mutex::default(),
+        })
+    }
+
+    fn read_stat_cache(&self, place: &str) -> Result<HashMap<FileId, Before>, StoreError> {
+        let Some(stat) = self.disk().stat(place)? else {
+            return Ok(HashMap::new());
+        };
+        let check = self.doubts(&stat)?;
+        let bytes = self.disk().read(place)?.unwrap_or_default();
+        self.disk().touch(place)?;
+        let known = file::decode(&bytes, check).into_iter().flatten();
+        let before = known.map(|known| {
+            (
+                (known.stat.device, known.stat.inode),
+                Before {
+                    known,
+                    used: AtomicBool::new(false),
+                },
+            )
+        });
+        Ok(before.collect())
+    }
+}
+
+/// File systems whose files others change without this kernel's noticing: linux/magic.h. FUSE may be any of them.
+const REMOTE: [u32; 10] = [
+    0x6969,      // NFS
+    0x517b,      // SMB
+    0xff53_4d42, // CIFS
+    0xfe53_4d42, // SMB 2
+    0x5346_414f, // AFS
+    0x7375_7245, // Coda
+    0x564c,      // NCP
+    0x00c3_6400, // Ceph
+    0x0102_1997, // 9P
+    0x6573_5546, // FUSE
+];
+
+fn is_local(root: &Path) -> Result<bool, StoreError> {
+    let found = statfs(root).map_err(|errno| StoreError::new("read", root, errno))?;
+    Ok(!REMOTE.contains(&(found.f_type as u32)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::testing;
+
+    fn stat_at(ctime: Mtime) -> FileStat {
+        FileStat {
+            device: 1,
+            inode: 2,
+            size: 3,
+            mode: 0o100_644,
+            mtime: Mtime { secs: 5, nanos: 6 },
+            ctime,
+        }
+    }
+
+    #[test]
+    fn entries_as_young_as_the_run_are_racy() {
+        for (ctime, racy) in [
+            (
+                Mtime {
+                    secs: 100,
+                    nanos: 600_000_000,
+                },
+                true,
+            ),
+            (
+                Mtime {
+                    secs: 100,
+                    nanos: 460_000_000,
+                },
+                true,
+            ),
+            (
+                Mtime {
+                    secs: 100,
+                    nanos: 440_000_000,
+                },
+                false,
+            ),
+            (
+                Mtime {
+                    secs: 99,
+                    nanos: 990_000_000,
+                },
+                false,
+            ),
+            (Mtime { secs: 99, nanos: 0 }, true),
+            (Mtime { secs: 98, nanos: 0 }, false),
+        ] {
+            assert_eq!(
+                stat_at(ctime).is_racy(Stamp {
+                    secs: 100,
+                    nanos: 500_000_000
+                }),
+                racy,
+                "{ctime:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_was_learned_comes_back_unless_it_is_racy_or_anything_differs() {
+        let (scratch, store) = testing::store();
+        let old = stat_at(Mtime {
+            secs: 1_000_000,
+            nanos: 1,
+        });
+        let fresh = FileStat::from(&fs::metadata(scratch.write("f", "x")).unwrap());
+        let cache = store.stat_cache(scratch.path()).unwrap();
+        cache.insert(&old, Digest::of(b"old"));
+        cache.insert(&fresh, Digest::of(b"x"));
+        assert_eq!(cache.get(&fresh), Some(Digest::of(b"x")), "within one run");
+        cache.save().unwrap();
+
+        let cache = store.stat_cache(scratch.path()).unwrap();
+        assert_eq!(cache.get(&old), Some(Digest::of(b"old")));
+        assert_eq!(cache.get(&fresh), None);
+        let changes: [fn(&mut FileStat); 7] = [
+            |stat| stat.device += 1,
+            |stat| stat.inode += 1,
+            |stat| stat.size += 1,
+            |stat| stat.mode ^= 0o100,
+            |stat| stat.mtime.nanos += 1,
+            |stat| stat.ctime.nanos += 1,
+            |stat| stat.ctime.secs += 1,
+        ];
+        for change in changes {
+            let mut stat = old;
+            change(&mut stat);
+            assert_eq!(cache.get(&stat), None, "{stat:?}");
+        }
+    }
+
+    #[test]
+    fn unused_entries_go_after_some_saves() {
+        let (scratch, store) = testing::store();
+        let stat = |inode| FileStat {
+            inode,
+            ..stat_at(Mtime {
+                secs: 1_000_000,
+                nanos: 1,
+            })
+        };
+        for inode in 0..u64::from(MAX_IDLE) + 3 {
+            let cache = store.stat_cache(scratch.path()).unwrap();
+            cache.insert(&stat(inode), Digest::of(b""));
+            cache.get(&stat(1));
+            cache.save().unwrap();
+        }
+        let cache = store.stat_cache(scratch.path()).unwrap();
+        assert_eq!(cache.get(&stat(0)), None);
+        assert!(cache.get(&stat(1)).is_some() && cache.get(&stat(2)).is_some());
+    }
+
+    #[test]
+    fn contexts_have_caches_of_their_own() {
+        let (scratch, store) = testing::store();
+        let cache = store.stat_cache(scratch.path()).unwrap();
+        let stat = stat_at(Mtime {
+            secs: 1_000_000,
+            nanos: 1,
+        });
+        cache.insert(&stat, Digest::of(b""));
+        cache.save().unwrap();
+        assert_eq!(
+            store.stat_cache(std::path::Path::new("/")).unwrap().get(&stat),
+            None
+        );
+    }
+}

@@ -1,0 +1,123 @@
+//! What a crash of the machine may have damaged is looked at before it is believed.
+
+use std::fs;
+
+use wharf_store::BlobError;
+
+use crate::context::{Context, put_files, result_of, tick};
+
+/// Replaces a file's bytes by zeros, as a crash does, leaving its times.
+fn lose_content(path: &std::path::Path) {
+    let times = fs::metadata(path).unwrap();
+    fs::write(path, vec![0; times.len() as usize]).unwrap();
+    let times = fs::FileTimes::new()
+        .set_modified(times.modified().unwrap())
+        .set_accessed(times.accessed().unwrap());
+    fs::File::options()
+        .write(true)
+        .open(path)
+        .unwrap()
+        .set_times(times)
+        .unwrap();
+}
+
+#[test]
+fn content_lost_in_a_crash_is_a_miss() {
+    let context = Context::new();
+    let store = context.open_in_boot("one");
+    let lost = store.put_bytes(b"lost").unwrap();
+    let kept = store.put_bytes(b"kept").unwrap();
+    drop(store);
+    lose_content(&context.blob_file(&lost));
+    tick();
+    let store = context.open_in_boot("two");
+    assert!(!store.contains(&lost).unwrap());
+    assert!(store.contains(&kept).unwrap());
+    assert!(matches!(store.open_blob(&lost), Err(BlobError::Missing(_))));
+    assert_eq!(store.put_bytes(b"lost").unwrap(), lost);
+    assert_eq!(store.read_blob(&lost, 10).unwrap(), b"lost");
+}
+
+#[test]
+fn what_was_synced_is_believed() {
+    let context = Context::new();
+    let store = context.open_in_boot("one");
+    let before = store.put_bytes(b"before").unwrap();
+    tick();
+    store.sync().unwrap();
+    tick();
+    let after = store.put_bytes(b"after").unwrap();
+    drop(store);
+    for blob in [before, after] {
+        lose_content(&context.blob_file(&blob));
+    }
+    tick();
+    let store = context.open_in_boot("two");
+    assert!(store.contains(&before).unwrap(), "not looked at");
+    assert!(!store.contains(&after).unwrap(), "looked at");
+}
+
+#[test]
+fn a_later_boots_sync_says_nothing_about_an_earlier_boot() {
+    let context = Context::new();
+    let lost = context.open_in_boot("one").put_bytes(b"lost").unwrap();
+    lose_content(&context.blob_file(&lost));
+    tick();
+    let store = context.open_in_boot("two");
+    store.put_bytes(b"x").unwrap();
+    store.sync().unwrap();
+    drop(store);
+    tick();
+    assert!(!context.open_in_boot("three").contains(&lost).unwrap());
+}
+
+#[test]
+fn what_was_looked_at_once_is_believed_from_then_on() {
+    let context = Context::new();
+    let blob = context.open_in_boot("one").put_bytes(b"sound").unwrap();
+    tick();
+    let store = context.open_in_boot("two");
+    assert!(store.contains(&blob).unwrap());
+    lose_content(&context.blob_file(&blob));
+    assert!(store.contains(&blob).unwrap(), "not looked at again");
+}
+
+#[test]
+fn an_open_blob_is_looked_at_too_and_what_leads_to_it_is_forgotten() {
+    let context = Context::new();
+    let store = context.open_in_boot("one");
+    let (_, id) = put_files(&store, "x", 3);
+    store.put_result(&result_of("step", id)).unwrap();
+    drop(store);
+    let lost = crate::context::blobs_of("x", 3)[1];
+    lose_content(&context.blob_file(&lost));
+    tick();
+    let store = context.open_in_boot("two");
+    let key = crate::context::key("step");
+    assert!(store.result(&key).unwrap().is_some());
+    assert!(matches!(store.open_blob(&lost), Err(BlobError::Missing(_))));
+    assert!(store.result(&key).unwrap().is_none(), "the step runs again");
+}
+
+#[test]
+fn an_unknown_boot_believes_only_what_is_new() {
+    let context = Context::new();
+    let lost = context.open_in_boot("one").put_bytes(b"lost").unwrap();
+    lose_content(&context.blob_file(&lost));
+    tick();
+    let store = wharf_store::Store::open(&context.root(), wharf_store::StoreOptions::default()).unwrap();
+    assert!(!store.contains(&lost).unwrap());
+    let new = store.put_bytes(b"new").unwrap();
+    assert!(store.contains(&new).unwrap());
+}
+
+#[test]
+fn a_damaged_object_is_written_again() {
+    let context = Context::new();
+    let (layer, id) = put_files(&context.open_in_boot("one"), "x", 3);
+    lose_content(&context.file(&format!("trees/{}", id.tree.0.hex())));
+    lose_content(&context.file(&format!("times/{}", id.times.0.hex())));
+    tick();
+    context.open_in_boot("two").put_layer(&layer).unwrap();
+    assert_eq!(*context.open_in_boot("two").layer(&id).unwrap(), layer);
+}
