@@ -1,13 +1,13 @@
 //! A minimal /dev: what the OCI runtime specification asks for, and nothing of the machine's.
 
 use std::{
-    fs,
     os::fd::{AsFd, OwnedFd},
     path::Path,
 };
 
 use rustix::{
-    fs::{CWD, FileType, Mode, OFlags, makedev, mkdirat, mknodat, openat, symlinkat},
+    fs::{FileType, Mode, OFlags, makedev, mkdirat, mknodat, openat, symlinkat},
+    io::Errno,
     mount::MountAttrFlags,
 };
 
@@ -45,16 +45,17 @@ pub(super) struct Options {
     pub(super) shm_size: u64,
     /// Ids from 0 to below this one exist.
     pub(super) ids: u64,
-    /// Whether device nodes may be made; else the machine's are bound.
-    pub(super) nodes: bool,
 }
 
 /// Mounts /dev and what is in it; returns the directory.
 pub(super) fn mount(inner: &Inner, options: &Options) -> Result<OwnedFd, SetupError> {
     let how = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_STRICTATIME;
     let tree = Tree::new("tmpfs", &[("mode", Some("0755")), ("size", Some("65536k"))], how)?;
+    let mut bound = Vec::new();
     for device in DEVICES {
-        make_device(&tree, *device, options.nodes)?;
+        if !make_device(&tree, *device)? {
+            bound.push(device.0);
+        }
     }
     for (name, target) in LINKS {
         symlinkat(*target, &tree, *name).doing("make the link", Path::new("/dev").join(name))?;
@@ -63,32 +64,32 @@ pub(super) fn mount(inner: &Inner, options: &Options) -> Result<OwnedFd, SetupEr
         mkdirat(&tree, name, Mode::from_raw_mode(0o755)).doing("make", Path::new("/dev").join(name))?;
     }
     inner.mount(&tree, Path::new("/dev"))?;
-    if !options.nodes {
-        bind_devices(inner)?;
+    for name in bound {
+        bind_device(inner, name)?;
     }
     mount_inside(inner, options)?;
     inner.find(Path::new("/dev")).doing("open", "/dev")
 }
 
-fn make_device(dev: &Tree, (name, major, minor): (&str, u32, u32), node: bool) -> Result<(), SetupError> {
+/// Makes a device node; false: only root of the machine may, and a mount point for the machine's own was made instead.
+fn make_device(dev: &Tree, (name, major, minor): (&str, u32, u32)) -> Result<bool, SetupError> {
     let mode = Mode::from_raw_mode(0o666);
-    let path = || Path::new("/dev").join(name);
-    if node {
-        return mknodat(dev, name, FileType::CharacterDevice, mode, makedev(major, minor))
-            .doing("make the device", path());
+    match mknodat(dev, name, FileType::CharacterDevice, mode, makedev(major, minor)) {
+        Err(Errno::PERM) => {}
+        made => {
+            return made
+                .map(|()| true)
+                .doing("make the device", Path::new("/dev").join(name));
+        }
     }
     let flags = OFlags::CREATE | OFlags::WRONLY | OFlags::CLOEXEC;
-    openat(dev, name, flags, mode)
-        .map(drop)
-        .doing("make the mount point", path())
+    let made = openat(dev, name, flags, mode).doing("make the mount point", Path::new("/dev").join(name));
+    made.map(|_| false)
 }
 
-fn bind_devices(inner: &Inner) -> Result<(), SetupError> {
-    for (name, ..) in DEVICES {
-        let path = Path::new("/dev").join(name);
-        inner.mount(&Tree::of(&path)?, &path)?;
-    }
-    Ok(())
+fn bind_device(inner: &Inner, name: &str) -> Result<(), SetupError> {
+    let path = Path::new("/dev").join(name);
+    inner.mount(&Tree::of(&path)?, &path)
 }
 
 fn mount_inside(inner: &Inner, options: &Options) -> Result<(), SetupError> {
@@ -103,20 +104,6 @@ fn mount_inside(inner: &Inner, options: &Options) -> Result<(), SetupError> {
     inner.mount(&Tree::new("devpts", &terminals, noexec)?, Path::new("/dev/pts"))?;
     inner.mount(&Tree::new("tmpfs", &shm, INERT)?, Path::new("/dev/shm"))?;
     inner.mount(&Tree::new("mqueue", &[], INERT)?, Path::new("/dev/mqueue"))
-}
-
-/// Whether this process may make device nodes that can be opened: root of the machine, not of a user namespace.
-pub(super) fn may_make_nodes(stage: &Path) -> bool {
-    let path = stage.join("node");
-    let made = mknodat(
-        CWD,
-        &path,
-        FileType::CharacterDevice,
-        Mode::from_raw_mode(0o600),
-        makedev(1, 3),
-    );
-    let opened = made.is_ok() && fs::File::open(&path).is_ok();
-    made.is_ok() && fs::remove_file(&path).is_ok() && opened
 }
 
 /// Mounts a terminal as /dev/console.

@@ -57,6 +57,9 @@ fn live(channel: &Channel, run: Run, files: Files, alive: &OwnedFd) -> Result<Op
         kernel::lower_dumpable();
         reaper::adopt_orphans();
     }
+    // Modes of what is made here are meant literally.
+    umask(rustix::fs::Mode::empty());
+    separate(&run.spec)?;
     let procfs = if run.own_processes {
         system::procfs()?
     } else {
@@ -66,9 +69,6 @@ fn live(channel: &Channel, run: Run, files: Files, alive: &OwnedFd) -> Result<Op
         channel.send(&Report::ProcfsRefused, &[]).doing("report", "")?;
         return Ok(None);
     }
-    // Modes of what is made here are meant literally.
-    umask(rustix::fs::Mode::empty());
-    separate(&run.spec)?;
     channel.send(&Report::Begun, &[]).doing("report", "")?;
     if matches!(run.spec.network, Network::Private(_)) {
         channel.send(&Report::Network, &[]).doing("report", "")?;
@@ -130,7 +130,6 @@ fn furnish(run: &Run, procfs: Option<&Tree>, channel: &Channel) -> Result<Furnis
     let options = dev::Options {
         shm_size: spec.shm_size,
         ids: run.ids,
-        nodes: dev::may_make_nodes(&stage),
     };
     let dev = dev::mount(&inner, &options)?;
     system::mount_sys(&inner)?;

@@ -41,6 +41,8 @@ pub(super) fn make(root: &Root, user_xattrs: bool, channel: &Channel) -> Result<
         Root::Plain { dir } => dir,
     };
     let below = Below::open(root)?;
+    // Before the stage covers it: a copy takes along what is mounted there.
+    let plain = Tree::at(&below.upper).doing("bind", own)?;
     let stage = set_stage(own)?;
     let tree = match root {
         Root::FuseOverlay { .. } => {
@@ -52,7 +54,7 @@ pub(super) fn make(root: &Root, user_xattrs: bool, channel: &Channel) -> Result<
             tree
         }
         Root::Overlay { .. } => overlay(&below.lower(), &below, user_xattrs)?,
-        Root::Plain { dir } => Tree::at(&below.upper).doing("bind", dir)?,
+        Root::Plain { .. } => plain,
     };
     let place = directory(&stage.join("root"))?;
     tree.attach(&place).doing("mount the root file system", "")?;
@@ -114,8 +116,7 @@ fn serve(lower: &Path, channel: &Channel) -> Result<(), SetupError> {
     let flags = OFlags::RDWR | OFlags::CLOEXEC;
     let connection = openat(CWD, "/dev/fuse", flags, Mode::empty()).doing("open", "/dev/fuse")?;
     let number = connection.as_raw_fd().to_string();
-    let options: [Parameter<'_>; 5] = [
-        ("source", Some("wharf")),
+    let options: [Parameter<'_>; 4] = [
         ("fd", Some(&number)),
         ("rootmode", Some("40000")),
         ("user_id", Some("0")),
@@ -138,7 +139,6 @@ fn overlay(lower: &str, below: &Below, user_xattrs: bool) -> Result<Tree, SetupE
     let upper = by_descriptor(&below.upper);
     let work = below.work.as_ref().map(by_descriptor).unwrap_or_default();
     let mut options: Vec<Parameter<'_>> = vec![
-        ("source", Some("wharf")),
         ("lowerdir", Some(lower)),
         ("upperdir", Some(&upper)),
         ("workdir", Some(&work)),

@@ -10,7 +10,7 @@ use std::{
 use rustix::{
     event::{PollFd, PollFlags, poll},
     process::{Pid, PidfdFlags, Signal, WaitOptions, pidfd_open, pidfd_send_signal, setsid, waitpid},
-    thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space},
+    thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space, set_name},
 };
 
 use super::{FAILED, first, reaper, trials};
@@ -32,6 +32,8 @@ pub(super) struct Files {
 
 /// Does what the program orders, and ends.
 pub(super) fn run(channel: OwnedFd, entries: &[Entry]) -> ! {
+    // What ps(1) shows; a process without a name of its own would do as well.
+    let _ = set_name(c"wharf-init");
     let channel = Channel::new(channel);
     match begin(&channel, entries) {
         Ok(code) => exit(code),

@@ -43,7 +43,8 @@ impl Tree {
     ) -> Result<Self, SetupError> {
         let what = format!("make a mount of type {kind}");
         let context = fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC).doing(&what, "")?;
-        for (name, value) in parameters {
+        // What /proc/mounts shows in its first column.
+        for (name, value) in [("source", Some(kind))].iter().chain(parameters) {
             let set = match value {
                 Some(value) => fsconfig_set_string(context.as_fd(), *name, *value),
                 None => fsconfig_set_flag(context.as_fd(), *name),
