@@ -8,6 +8,7 @@ pub mod ast;
 mod chmod;
 mod diagnostic;
 mod expand;
+pub mod lint;
 mod numbers;
 mod parser;
 pub mod patterns;

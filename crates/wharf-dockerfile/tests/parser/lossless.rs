@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 use wharf_dockerfile::ast::MountFlag;
+use wharf_dockerfile::lint;
 use wharf_dockerfile::{ExpandOptions, InstructionKind, Parse, expand_with, parse, parse_bytes, render};
 
 /// Pieces that mean something, so that what comes out of them goes deep.
@@ -86,6 +87,10 @@ fn check(parse: &Parse) {
     for error in &parse.errors {
         source.slice(error.span);
         render("Dockerfile", source, error);
+    }
+    for finding in lint::check(&parse.dockerfile, &lint::LintOptions::default()).findings {
+        source.slice(finding.span);
+        source.slice(finding.instruction);
     }
     let mut last = 0;
     for stage in &parse.dockerfile.stages {

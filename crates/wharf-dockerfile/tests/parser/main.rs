@@ -2,4 +2,5 @@
 
 mod cases;
 mod dump;
+mod lint;
 mod lossless;

@@ -1,0 +1,186 @@
+//! The rules as a table: what grows here is a row.
+
+/// Which rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[allow(missing_docs)]
+pub enum RuleId {
+    StageNameCasing,
+    FromAsCasing,
+    NoEmptyContinuation,
+    ConsistentInstructionCasing,
+    DuplicateStageName,
+    ReservedStageName,
+    JSONArgsRecommended,
+    MaintainerDeprecated,
+    UndefinedArgInFrom,
+    WorkdirRelativePath,
+    UndefinedVar,
+    MultipleInstructionsDisallowed,
+    LegacyKeyValueFormat,
+    InvalidBaseImagePlatform,
+    RedundantTargetPlatform,
+    SecretsUsedInArgOrEnv,
+    InvalidDefaultArgInFrom,
+    FromPlatformFlagConstDisallowed,
+    CopyIgnoredFile,
+    InvalidDefinitionDescription,
+    ExposeProtoCasing,
+    ExposeInvalidFormat,
+}
+
+/// A rule as people know it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// Which one.
+    pub id: RuleId,
+    /// The name by which `# check=skip=` knows it.
+    pub name: &'static str,
+    /// What it wants.
+    pub description: &'static str,
+    /// Whether it must be asked for.
+    pub experimental: bool,
+}
+
+impl RuleId {
+    /// The rule.
+    pub fn rule(self) -> &'static Rule {
+        &RULES[self as usize]
+    }
+}
+
+const fn rule(id: RuleId, name: &'static str, description: &'static str) -> Rule {
+    Rule {
+        id,
+        name,
+        description,
+        experimental: false,
+    }
+}
+
+/// All rules, in the order of [`RuleId`]. Names and descriptions are those of BuildKit's `linter/ruleset.go`.
+pub const RULES: [Rule; 22] = [
+    rule(
+        RuleId::StageNameCasing,
+        "StageNameCasing",
+        "Stage names should be lowercase",
+    ),
+    rule(
+        RuleId::FromAsCasing,
+        "FromAsCasing",
+        "The 'as' keyword should match the case of the 'from' keyword",
+    ),
+    rule(
+        RuleId::NoEmptyContinuation,
+        "NoEmptyContinuation",
+        "Empty continuation lines will become errors in a future release",
+    ),
+    rule(
+        RuleId::ConsistentInstructionCasing,
+        "ConsistentInstructionCasing",
+        "All commands within the Dockerfile should use the same casing (either upper or lower)",
+    ),
+    rule(
+        RuleId::DuplicateStageName,
+        "DuplicateStageName",
+        "Stage names should be unique",
+    ),
+    rule(
+        RuleId::ReservedStageName,
+        "ReservedStageName",
+        "Reserved words should not be used as stage names",
+    ),
+    rule(
+        RuleId::JSONArgsRecommended,
+        "JSONArgsRecommended",
+        "JSON arguments recommended for ENTRYPOINT/CMD to prevent unintended behavior related to OS signals",
+    ),
+    rule(
+        RuleId::MaintainerDeprecated,
+        "MaintainerDeprecated",
+        "The MAINTAINER instruction is deprecated, use a label instead to define an image author",
+    ),
+    rule(
+        RuleId::UndefinedArgInFrom,
+        "UndefinedArgInFrom",
+        "FROM command must use declared ARGs",
+    ),
+    rule(
+        RuleId::WorkdirRelativePath,
+        "WorkdirRelativePath",
+        "Relative workdir without an absolute workdir declared within the build can have unexpected results if the base image changes",
+    ),
+    rule(
+        RuleId::UndefinedVar,
+        "UndefinedVar",
+        "Variables should be defined before their use",
+    ),
+    rule(
+        RuleId::MultipleInstructionsDisallowed,
+        "MultipleInstructionsDisallowed",
+        "Multiple instructions of the same type should not be used in the same stage",
+    ),
+    rule(
+        RuleId::LegacyKeyValueFormat,
+        "LegacyKeyValueFormat",
+        "Legacy key/value format with whitespace separator should not be used",
+    ),
+    rule(
+        RuleId::InvalidBaseImagePlatform,
+        "InvalidBaseImagePlatform",
+        "Base image platform does not match expected target platform",
+    ),
+    rule(
+        RuleId::RedundantTargetPlatform,
+        "RedundantTargetPlatform",
+        "Setting platform to predefined $TARGETPLATFORM in FROM is redundant as this is the default behavior",
+    ),
+    rule(
+        RuleId::SecretsUsedInArgOrEnv,
+        "SecretsUsedInArgOrEnv",
+        "Sensitive data should not be used in the ARG or ENV commands",
+    ),
+    rule(
+        RuleId::InvalidDefaultArgInFrom,
+        "InvalidDefaultArgInFrom",
+        "Default value for global ARG results in an empty or invalid base image name",
+    ),
+    rule(
+        RuleId::FromPlatformFlagConstDisallowed,
+        "FromPlatformFlagConstDisallowed",
+        "FROM --platform flag should not use a constant value",
+    ),
+    rule(
+        RuleId::CopyIgnoredFile,
+        "CopyIgnoredFile",
+        "Attempting to Copy file that is excluded by .dockerignore",
+    ),
+    Rule {
+        id: RuleId::InvalidDefinitionDescription,
+        name: "InvalidDefinitionDescription",
+        description: "Comment for build stage or argument should follow the format: `# <arg/stage name> <description>`. If this is not intended to be a description comment, add an empty line or comment between the instruction and the comment.",
+        experimental: true,
+    },
+    rule(
+        RuleId::ExposeProtoCasing,
+        "ExposeProtoCasing",
+        "Protocol in EXPOSE instruction should be lowercase",
+    ),
+    rule(
+        RuleId::ExposeInvalidFormat,
+        "ExposeInvalidFormat",
+        "IP address and host-port mapping should not be used in EXPOSE instruction. This will become an error in a future release",
+    ),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_in_the_order_of_the_rules() {
+        for (index, rule) in RULES.iter().enumerate() {
+            assert_eq!(rule.id as usize, index);
+            assert_eq!(format!("{:?}", rule.id), rule.name);
+        }
+    }
+}
