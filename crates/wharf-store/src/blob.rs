@@ -49,7 +49,7 @@ impl Store {
 
     /// Whether the blob is on disk here. If so, it stays until this handle is dropped.
     pub fn contains(&self, digest: &Digest) -> Result<bool, StoreError> {
-        Ok(self.sound_blob(digest)?.is_some() && self.keep(digest)?)
+        Ok(self.sound_blob(digest)?.is_some() && self.mark_used(&layout::blob(digest))?)
     }
 
     /// The blob's length in bytes if it is on disk here.
@@ -113,15 +113,9 @@ impl Store {
     /// Whether a sound blob of this size is here; if so, it stays. One of another size is damaged, and will be replaced.
     pub(crate) fn keep_blob(&self, digest: &Digest, size: u64) -> Result<bool, StoreError> {
         match self.sound_blob(digest)? {
-            Some(stat) if stat.st_size as u64 == size => self.keep(digest),
+            Some(stat) if stat.st_size as u64 == size => self.mark_used(&layout::blob(digest)),
             _ => Ok(false),
         }
-    }
-
-    /// The lease must be older than the touch, so that garbage collection can tell the touch by its time.
-    fn keep(&self, digest: &Digest) -> Result<bool, StoreError> {
-        self.lease()?;
-        self.disk().touch(&layout::blob(digest))
     }
 
     /// The stat of a blob that is here. One that a crash may have damaged is hashed, and removed if it was.

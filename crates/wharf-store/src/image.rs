@@ -64,8 +64,12 @@ impl Store {
 
     /// The image of this name. What it needs stays until this handle is dropped.
     pub fn image(&self, name: &str) -> Result<Option<ImageRecord>, StoreError> {
-        let found = self.look_up(&place(name), |named: &Named| named.image.roots())?;
-        Ok(found.filter(|named| named.name == name).map(|named| named.image))
+        let found: Option<Named> = self.look_up(&place(name))?;
+        let image = found.filter(|named| named.name == name).map(|named| named.image);
+        for root in image.iter().flat_map(ImageRecord::roots) {
+            self.hold_if_room(&root)?;
+        }
+        Ok(image)
     }
 
     /// All names and their images, sorted by name.

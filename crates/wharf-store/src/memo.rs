@@ -38,8 +38,7 @@ impl Store {
     /// The answer under `key`; one that is damaged or of another shape is none. What it names stays until this handle is
     /// dropped.
     pub fn memo<T: DeserializeOwned>(&self, key: &MemoKey) -> Result<Option<T>, StoreError> {
-        let found: Option<Memo<T>> =
-            self.look_up(&layout::object(MEMO, &key.0), |memo: &Memo<T>| memo.roots.clone())?;
+        let found: Option<Memo<T>> = self.look_up(&layout::object(MEMO, &key.0))?;
         Ok(found.map(|memo| memo.answer))
     }
 
@@ -50,9 +49,6 @@ impl Store {
         answer: &T,
         roots: &[Root],
     ) -> Result<(), StoreError> {
-        for root in roots {
-            self.hold(root)?;
-        }
         self.write_record(
             &layout::object(MEMO, &key.0),
             &Memo {

@@ -19,9 +19,6 @@ struct Pin {
 impl Store {
     /// Keeps `roots` under a name, in place of what it kept before.
     pub fn pin(&self, name: &str, roots: &[Root]) -> Result<(), StoreError> {
-        for root in roots {
-            self.hold(root)?;
-        }
         self.write_record(
             &place(name),
             &Pin {

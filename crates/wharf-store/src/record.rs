@@ -5,7 +5,7 @@
 use serde::{Serialize, de::DeserializeOwned};
 use wharf_oci::Digest;
 
-use crate::{error::StoreError, root::Root, store::Store};
+use crate::{error::StoreError, store::Store};
 
 /// The bytes of a record.
 pub(crate) fn encode<T: Serialize>(value: &T) -> Vec<u8> {
@@ -31,20 +31,10 @@ impl Store {
         Ok(self.disk().read(place)?.and_then(|bytes| decode(&bytes)))
     }
 
-    /// Reads a record that garbage collection may take away, so that it and the roots that `roots` gives stay until this handle is dropped, and
-    /// marks it as used. The roots are held before it is looked for a second time: what is still there then, stays.
-    pub(crate) fn look_up<T: DeserializeOwned>(
-        &self,
-        place: &str,
-        roots: impl FnOnce(&T) -> Vec<Root>,
-    ) -> Result<Option<T>, StoreError> {
-        let Some(found) = self.read_record(place)? else {
-            return Ok(None);
-        };
-        for root in roots(&found) {
-            self.hold_if_room(root)?;
-        }
-        Ok(self.disk().touch(place)?.then_some(found))
+    /// Reads a record that garbage collection may take away, and marks it as used: it, and what it names, stay until this handle is dropped.
+    pub(crate) fn look_up<T: DeserializeOwned>(&self, place: &str) -> Result<Option<T>, StoreError> {
+        let found = self.read_record(place)?;
+        Ok(if self.mark_used(place)? { found } else { None })
     }
 
     /// Writes a record in place of one that is there.

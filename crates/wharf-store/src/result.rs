@@ -69,14 +69,12 @@ impl ActionResult {
 impl Store {
     /// The result under `key`; a damaged one is none. It, its layer and the layer's blobs stay until this handle is dropped.
     pub fn result(&self, key: &ActionKey) -> Result<Option<ActionResult>, StoreError> {
-        let found: Option<ActionResult> =
-            self.look_up(&layout::object(RESULTS, &key.0), |_| vec![Root::Result(*key)])?;
+        let found: Option<ActionResult> = self.look_up(&layout::object(RESULTS, &key.0))?;
         Ok(found.filter(|result| result.key == *key))
     }
 
     /// Keeps a result under its key, in place of one that is there. Its layer and blobs must be stored before.
     pub fn put_result(&self, result: &ActionResult) -> Result<(), StoreError> {
-        self.hold(&Root::Result(result.key))?;
         self.write_record(&layout::object(RESULTS, &result.key.0), result)
     }
 }

@@ -117,7 +117,7 @@ impl Store {
         self.lease()?.hold(self.disk(), *root)
     }
 
-    /// Gives up everything but `roots` (and what was held before), for a process that lives long: a running container needs its image, not what was used since
+    /// Gives up everything but `roots`, named images that were looked up, and what [`Store::hold`] holds, for a process that lives long: a running container needs its image, not what was used since
     /// it started. What this handle puts or looks up afterwards is not protected, save what belongs to the roots.
     pub fn settle(&self, roots: &[Root]) -> Result<(), StoreError> {
         roots.iter().try_for_each(|root| self.hold(root))?;
@@ -125,10 +125,19 @@ impl Store {
     }
 
     /// Like [`Store::hold`], for what is only looked up: on a full disk, reading goes on without protection.
-    pub(crate) fn hold_if_room(&self, root: Root) -> Result<(), StoreError> {
-        match self.hold(&root) {
+    pub(crate) fn hold_if_room(&self, root: &Root) -> Result<(), StoreError> {
+        match self.hold(root) {
             Err(StoreError::NoSpace { .. }) => Ok(()),
             outcome => outcome,
+        }
+    }
+
+    /// Marks a file as used; whether it was still there for that. If so, garbage collection leaves it there until this handle is dropped: the lease, which is
+    /// older than the use, tells it from when on uses count. On a full disk there may be no lease, and reading goes on without protection.
+    pub(crate) fn mark_used(&self, place: &str) -> Result<bool, StoreError> {
+        match self.lease() {
+            Ok(_) | Err(StoreError::NoSpace { .. }) => self.disk().touch(place),
+            Err(error) => Err(error),
         }
     }
 

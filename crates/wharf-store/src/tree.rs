@@ -11,7 +11,7 @@ use wharf_tree::{DecodeError, Entry, Layer, Node, TimesDigest, TimesError, Tree,
 use crate::{
     error::{StoreError, TreeError},
     layout::{self, TIMES, TREES},
-    root::{LayerId, Root},
+    root::LayerId,
     store::Store,
 };
 
@@ -76,7 +76,6 @@ impl Store {
         (times, times_bytes): (TimesDigest, Vec<u8>),
     ) -> Result<LayerId, StoreError> {
         let id = LayerId { tree, times };
-        self.hold(&Root::Layer(id))?;
         self.put_named(TIMES, &times.0, || times_bytes)?;
         self.put_named(TREES, &tree.0, pack)?;
         Ok(id)
@@ -91,7 +90,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         let place = layout::object(directory, digest);
         match self.disk().stat(&place)? {
-            Some(stat) if !self.doubts(&stat)? && self.disk().touch(&place)? => Ok(()),
+            Some(stat) if !self.doubts(&stat)? && self.mark_used(&place)? => Ok(()),
             _ => self.write_whole(&place, &bytes()),
         }
     }
@@ -109,7 +108,6 @@ impl Store {
     }
 
     fn load<T: Pack>(&self, id: &LayerId) -> Result<T, TreeError> {
-        self.hold_if_room(Root::Layer(*id))?;
         let mut tree: T = self.load_without_times(&id.tree)?;
         let place = layout::object(TIMES, &id.times.0);
         let times = self.read_used(&place)?.ok_or(TreeError::MissingTimes(id.times))?;
@@ -136,9 +134,9 @@ impl Store {
     }
 
     /// Reads an object and marks it as used: what was still at its place for that, garbage collection leaves there.
-    fn read_used(&self, place: &str) -> Result<Option<Vec<u8>>, StoreError> {
+    pub(crate) fn read_used(&self, place: &str) -> Result<Option<Vec<u8>>, StoreError> {
         let bytes = self.disk().read(place)?;
-        Ok(if self.disk().touch(place)? { bytes } else { None })
+        Ok(if self.mark_used(place)? { bytes } else { None })
     }
 
     /// Removes a damaged object: from now on it is missing.

@@ -16,8 +16,9 @@ pub(super) struct Victim {
     pub(super) counted: Counted,
 }
 
-/// So many objects are aside at a time: their names fit into one block of the trash directory, which a full disk could not let grow.
-const BATCH: usize = 24;
+/// So many objects are aside at a time: their names fit into one block of 1 KiB, the trash directory's first, which a full disk could not
+/// let grow.
+const BATCH: usize = 10;
 
 /// Takes away, and counts.
 #[derive(Debug)]

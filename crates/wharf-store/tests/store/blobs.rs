@@ -90,10 +90,10 @@ fn unfinished_and_wrong_ones_leave_nothing() {
     let context = Context::new();
     let store = context.open();
     let mut writer = store.writer();
-    writer.write_all(&[1; 500_000]).unwrap();
+    writer.write_all(&vec![1; 500_000]).unwrap();
     drop(writer);
     let mut writer = store.writer();
-    writer.write_all(&[2; 500_000]).unwrap();
+    writer.write_all(&vec![2; 500_000]).unwrap();
     let error = writer.finish(Some(&Digest::of(b"other"))).unwrap_err();
     assert!(matches!(error, BlobError::Mismatch { expected, .. } if expected == Digest::of(b"other")));
     assert_eq!(context.names("blobs"), [""; 0]);
@@ -114,7 +114,8 @@ fn a_reader_that_fails_is_not_the_stores_fault() {
             Err(io::ErrorKind::ConnectionReset.into())
         }
     }
-    let error = Context::new().open().put(&mut Broken).unwrap_err();
+    let context = Context::new();
+    let error = context.open().put(&mut Broken).unwrap_err();
     assert!(matches!(error, BlobError::Input(error) if error.kind() == io::ErrorKind::ConnectionReset));
 }
 
@@ -162,7 +163,8 @@ fn a_taken_file_loses_xattrs_modes_and_foreign_owners() {
 
 #[test]
 fn too_large_for_memory_is_told() {
-    let store = Context::new().open();
+    let context = Context::new();
+    let store = context.open();
     let digest = store.put_bytes(&[1; 100]).unwrap();
     let error = store.read_blob(&digest, 99).unwrap_err();
     assert!(matches!(
@@ -204,7 +206,8 @@ impl Source for Remote {
 
 #[test]
 fn a_missing_blob_comes_from_the_first_source_that_has_it_once() {
-    let store = Context::new().open();
+    let context = Context::new();
+    let store = context.open();
     let bytes = vec![3; 400_000];
     let digest = Digest::of(&bytes);
     assert!(matches!(store.open_blob(&digest), Err(BlobError::Missing(missing)) if missing == digest));
@@ -215,9 +218,9 @@ fn a_missing_blob_comes_from_the_first_source_that_has_it_once() {
         Remote::new(&bytes, Ok(true)),
         Remote::new(&bytes, Ok(true)),
     ];
-    sources
-        .iter()
-        .for_each(|source| store.add_source(Arc::clone(source) as _));
+    for source in &sources {
+        store.add_source(Arc::clone(source) as _);
+    }
     thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| assert_eq!(read(&store, &digest), bytes));
@@ -233,7 +236,8 @@ fn a_missing_blob_comes_from_the_first_source_that_has_it_once() {
 
 #[test]
 fn when_no_source_gives_it_the_first_failure_is_told() {
-    let store = Context::new().open();
+    let context = Context::new();
+    let store = context.open();
     store.add_source(Remote::new(b"", Ok(false)));
     store.add_source(Remote::new(b"", Err("unreachable")));
     store.add_source(Remote::new(b"a lie", Ok(true)));

@@ -82,7 +82,7 @@ fn a_locked_one_is_one_processes_at_a_time() {
         ControlFlow::Break(())
     });
     assert!(cache.unwrap().is_none());
-    assert_eq!(waited_for, Some(holder.0.id()));
+    assert_eq!(waited_for, Some(holder.pid()));
     holder.kill();
     assert!(!open(&store, Sharing::Locked).unwrap().is_new());
 }

@@ -5,12 +5,12 @@ use std::{
     io::{BufRead, BufReader, Read, Write},
     ops::ControlFlow,
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Child, ChildStdout, Command, Stdio},
     time::{Duration, Instant},
 };
 
 use wharf_oci::Digest;
-use wharf_store::{BlobError, BootId, GcPolicy, Sharing, Store, StoreError, StoreOptions};
+use wharf_store::{ActionResult, BlobError, BootId, GcPolicy, Sharing, Store, StoreError, StoreOptions};
 
 use crate::context::{blobs_of, key, put_files, result_of};
 
@@ -33,34 +33,46 @@ pub(crate) fn arguments() -> [&'static str; 3] {
 /// Starts a role and waits until it says that it is ready.
 pub(crate) fn start(role: &str, store: &Path) -> Running {
     let mut child = command(role, store).spawn().unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    assert!(
-        lines.any(|line| line.unwrap().ends_with("READY")),
-        "{role} did not get ready"
-    );
-    Running(child)
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    let ready = output
+        .by_ref()
+        .lines()
+        .any(|line| line.unwrap().ends_with("READY"));
+    assert!(ready, "{role} did not get ready");
+    Running {
+        child,
+        _output: output,
+    }
 }
 
 /// Killed when dropped.
-pub(crate) struct Running(pub(crate) Child);
+pub(crate) struct Running {
+    child: Child,
+    /// Left open: a role that cannot write fails.
+    _output: BufReader<ChildStdout>,
+}
 
 impl Running {
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn kill(&mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
     }
 
     /// Tells the role to go on, and waits for its good end.
     pub(crate) fn finish(mut self) {
-        drop(self.0.stdin.take());
-        assert!(self.0.wait().unwrap().success());
+        drop(self.child.stdin.take());
+        assert!(self.child.wait().unwrap().success());
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        drop(self.0.kill());
-        drop(self.0.wait());
+        drop(self.child.kill());
+        drop(self.child.wait());
     }
 }
 
@@ -81,7 +93,7 @@ fn as_told() {
         "hold" => hold(&store),
         "build" => build(&store),
         "cache" => cache(&store),
-        "fill" => fill(&store),
+        "fill" => fill(store),
         role => panic!("no role is called {role}"),
     }
 }
@@ -96,8 +108,8 @@ fn wait_for_parent() {
 
 /// Writes everything there is until it is killed.
 fn write(store: &Store) {
-    ready();
     let mut record = store.begin_record().unwrap();
+    ready();
     for round in 0.. {
         let seed = format!("{} {round}", std::process::id());
         let (_, id) = put_files(store, &seed, 20);
@@ -127,23 +139,23 @@ fn churn(store: &Store) {
             return;
         }
         let name = format!("step {}", round % 10);
-        match store.result(&key(&name)).unwrap() {
-            Some(result) => {
-                let Ok(layer) = store.layer(&result.layer.unwrap()) else {
-                    panic!("{name} was found without its layer");
-                };
-                assert_eq!(layer.dir().summary().entries, 30 + 7);
-                for blob in blobs_of(&name, 30) {
-                    store
-                        .open_blob(&blob)
-                        .unwrap_or_else(|error| panic!("{name}: {error}"));
-                }
-            }
-            None => {
-                let (_, id) = put_files(store, &name, 30);
-                store.put_result(&result_of(&name, id)).unwrap();
-            }
+        if let Some(result) = store.result(&key(&name)).unwrap() {
+            assert_whole(store, &name, &result);
+        } else {
+            let (_, id) = put_files(store, &name, 30);
+            store.put_result(&result_of(&name, id)).unwrap();
         }
+    }
+}
+
+fn assert_whole(store: &Store, name: &str, result: &ActionResult) {
+    let layer = store.layer(&result.layer.unwrap());
+    let layer = layer.unwrap_or_else(|error| panic!("{name} was found without its layer: {error}"));
+    assert_eq!(layer.dir().summary().entries, 30 + 7);
+    for blob in blobs_of(name, 30) {
+        store
+            .open_blob(&blob)
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
     }
 }
 
@@ -202,8 +214,8 @@ fn cache(store: &Store) {
 }
 
 /// Runs on a disk that is soon full.
-fn fill(store: &Store) {
-    let (_, id) = put_files(store, "before", 5);
+fn fill(store: Store) {
+    let (_, id) = put_files(&store, "before", 5);
     store.put_result(&result_of("before", id)).unwrap();
     let is_full = |error: &BlobError| matches!(error, BlobError::Store(StoreError::NoSpace { .. }));
     let small = (0u32..)
@@ -217,22 +229,22 @@ fn fill(store: &Store) {
         "{small}"
     );
 
+    let path = store.path().to_owned();
+    drop(store);
     // Full as it is, others open it, read it, and make room.
     let options = StoreOptions {
         boot: Some(BootId("one".to_owned())),
         ..StoreOptions::default()
     };
-    let other = Store::open(store.path(), options).unwrap();
+    let other = Store::open(&path, options).unwrap();
     let found = other.result(&key("before")).unwrap().unwrap();
     other.layer(&found.layer.unwrap()).unwrap();
-    blobs_of("before", 5)
-        .iter()
-        .for_each(|blob| drop(other.open_blob(blob).unwrap()));
-    other.settle(&[wharf_store::Root::Result(found.key)]).ok();
-    store.settle(&[]).ok();
+    for blob in blobs_of("before", 5) {
+        other.open_blob(&blob).unwrap();
+    }
     let report = other.gc(&GcPolicy::default()).unwrap();
     assert!(report.removed > 10, "{report:?}");
-    other.put_bytes(&[1; 100_000]).unwrap();
+    other.put_bytes(&vec![1; 100_000]).unwrap();
     assert!(other.verify().unwrap().damage.is_empty());
     println!("MADE ROOM");
 }

@@ -59,15 +59,19 @@ pub(crate) fn tick() {
 }
 
 /// A layer of files `f0`, `f1`, …, whose contents are `seed` and the number; they are put as blobs.
+/// Layers of other seeds have other times.
 pub(crate) fn put_files(store: &Store, seed: &str, count: usize) -> (Layer, LayerId) {
     let mut builder = LayerBuilder::new();
+    let start = i64::from(u16::from_le_bytes(
+        *Digest::of(seed.as_bytes()).as_bytes().first_chunk().unwrap(),
+    ));
     for number in 0..count {
         let content = format!("{seed} {number}");
         let digest = store.put_bytes(content.as_bytes()).unwrap();
         let entry = Entry {
             attrs: Attrs::root(0o644),
             mtime: Mtime {
-                secs: 1_700_000_000 + number as i64,
+                secs: start + number as i64,
                 nanos: 5,
             },
             node: Node::File {

@@ -17,15 +17,16 @@ fn killed_writers_leave_nothing_that_is_broken() {
     let context = Context::new();
     for kill in 0..KILLS {
         let mut writer = child::start("write", &context.root());
-        thread::sleep(Duration::from_micros(kill * 3571));
+        thread::sleep(Duration::from_micros(kill * 7571));
         writer.kill();
         let store = context.open();
         let report = store.verify().unwrap();
         assert_eq!(report.damage, [], "after kill {kill}");
         assert_eq!(report.absent, 0);
     }
-    assert!(
-        context.names("results").len() > 3,
+    assert_ne!(
+        context.names("results"),
+        [""; 0],
         "something was written in between"
     );
     tick();

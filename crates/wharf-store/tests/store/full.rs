@@ -46,11 +46,11 @@ fn a_full_tmpfs() {
     }
 }
 
-/// A file system on which directories, too, need room. The tmpfs above is what must run; this runs where loop devices are.
+/// A file system on which directories, too, need room.
 #[test]
 fn a_full_ext4() {
     let image = "dd if=/dev/zero of=image bs=1M count=8 status=none && mkfs.ext4 -q -m 0 image && mount -o loop image store";
     if !check(image) {
-        eprintln!("no loop device here: only the tmpfs was filled");
+        wharf_testkit::skip("no ext4 can be mounted from a file here");
     }
 }

@@ -168,7 +168,7 @@ fn results_get_too_old() {
     let new = put_result(&context.open(), "new");
     tick();
     let policy = GcPolicy {
-        max_age: Some(Duration::from_secs(900)),
+        max_age: Some(Duration::from_mins(15)),
         ..GcPolicy::default()
     };
     context.open().gc(&policy).unwrap();

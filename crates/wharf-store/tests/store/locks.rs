@@ -29,7 +29,7 @@ fn who_waits_is_told_for_whom() {
             .unwrap()
             .is_none()
     );
-    assert_eq!(seen[0].holder, Some(holder.0.id()));
+    assert_eq!(seen[0].holder, Some(holder.pid()));
     assert!(
         store
             .lock_step(&key("other step"), &mut give_up(&mut Vec::new()))
@@ -94,7 +94,7 @@ fn handles_of_one_process_exclude_each_other() {
 fn slots_are_counted() {
     let context = Context::new();
     let store = context.open();
-    let mut take = || {
+    let take = || {
         store
             .lock_slot("steps", 2, &mut |_| ControlFlow::Break(()))
             .unwrap()

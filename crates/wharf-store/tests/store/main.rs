@@ -1,5 +1,12 @@
 //! The store from outside: what its users rely on, with several processes, crashes and full disks.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "tests"
+)]
+
 mod blobs;
 mod boots;
 mod caches;

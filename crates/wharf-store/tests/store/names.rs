@@ -125,7 +125,7 @@ fn scratch_is_gone_afterwards_whatever_is_in_it() {
     let locked = scratch.path().join("locked");
     fs::create_dir_all(locked.join("below")).unwrap();
     std::os::unix::fs::symlink("/", scratch.path().join("link")).unwrap();
-    fs::set_permissions(&locked, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&locked, fs::Permissions::from_mode(0o000)).unwrap();
     let path = scratch.path().to_owned();
     drop(scratch);
     assert!(!path.exists());

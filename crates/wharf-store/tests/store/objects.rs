@@ -13,8 +13,18 @@ fn layers_and_trees_come_back_with_their_times() {
     let store = context.open();
     let (layer, id) = put_files(&store, "x", 40);
     let mut builder = TreeBuilder::new();
-    let root = layer.dir().entries().values().next().unwrap().clone();
-    builder.insert(&TreePath::new("copy").unwrap(), root.clone()).ok();
+    let file = layer
+        .dir()
+        .get(b"d1")
+        .unwrap()
+        .node
+        .as_dir()
+        .unwrap()
+        .get(b"f1")
+        .unwrap();
+    builder
+        .insert(&TreePath::new("etc/copy").unwrap(), file.clone())
+        .unwrap();
     let tree: Tree = builder.finish();
     let tree_id = store.put_tree(&tree).unwrap();
     for store in [store, context.open()] {

@@ -1,0 +1,281 @@
+//! What the store costs: `cargo bench -p wharf-store`. Medians of some runs, in milliseconds, on the file system of the temporary
+//! directory.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a bench")]
+
+use std::{
+    hint::black_box,
+    path::Path,
+    thread,
+    time::{Duration, Instant},
+};
+
+use wharf_oci::Digest;
+use wharf_store::{
+    ActionKey, ActionResult, BootId, FileStat, GcPolicy, LayerId, Recorder, Store, StoreOptions,
+};
+use wharf_testkit::Scratch;
+use wharf_tree::{Attrs, Entry, Layer, LayerBuilder, Mtime, Node, TreePath};
+
+const RUNS: usize = 7;
+
+fn main() {
+    opening();
+    results();
+    blobs();
+    trees();
+    stat_cache();
+    collection();
+}
+
+/// Prints the median and the least of [`RUNS`] runs of what `prepare` makes ready.
+fn measure<T>(what: &str, mut prepare: impl FnMut() -> T, mut run: impl FnMut(&mut T)) {
+    let mut times: Vec<Duration> = (0..RUNS)
+        .map(|_| {
+            let mut ready = prepare();
+            let start = Instant::now();
+            run(&mut ready);
+            start.elapsed()
+        })
+        .collect();
+    times.sort();
+    let ms = |time: Duration| time.as_secs_f64() * 1000.0;
+    println!(
+        "{what:<58} {:>9.3} ms  (least {:.3})",
+        ms(times[RUNS / 2]),
+        ms(times[0])
+    );
+}
+
+fn open(path: &Path) -> Store {
+    let options = StoreOptions {
+        boot: Some(BootId("bench".to_owned())),
+        ..StoreOptions::default()
+    };
+    Store::open(path, options).unwrap()
+}
+
+fn opening() {
+    let scratch = Scratch::new();
+    measure("make a store", Scratch::new, |scratch| {
+        drop(black_box(open(scratch.path())))
+    });
+    open(scratch.path());
+    measure("open a store", || (), |()| drop(black_box(open(scratch.path()))));
+}
+
+fn result(number: usize, layer: LayerId) -> ActionResult {
+    ActionResult {
+        key: key(number),
+        layer: Some(layer),
+        tree: layer.tree,
+        ran_at: 0,
+        duration_ms: 0,
+        recorder: Recorder::Fuse,
+        read_set: None,
+        blobs: Vec::new(),
+        rest: serde_json::Map::new(),
+    }
+}
+
+fn key(number: usize) -> ActionKey {
+    ActionKey(Digest::of(&number.to_le_bytes()))
+}
+
+/// A layer of `count` files, each with a content of its own, and the contents.
+fn layer(seed: usize, count: usize) -> (Layer, Vec<String>) {
+    let mut builder = LayerBuilder::new();
+    let contents: Vec<_> = (0..count)
+        .map(|number| format!("{seed} {number} {}", "x".repeat(number % 2000)))
+        .collect();
+    for (number, content) in contents.iter().enumerate() {
+        let node = Node::File {
+            digest: Digest::of(content.as_bytes()),
+            size: content.len() as u64,
+        };
+        let entry = Entry {
+            attrs: Attrs::root(0o644),
+            mtime: Mtime {
+                secs: seed as i64,
+                nanos: 0,
+            },
+            node,
+        };
+        builder
+            .insert(
+                &TreePath::new(format!("d{}/f{number}", number / 50)).unwrap(),
+                entry,
+            )
+            .unwrap();
+    }
+    (builder.finish(), contents)
+}
+
+fn results() {
+    let scratch = Scratch::new();
+    let store = open(scratch.path());
+    let id = store.put_layer(&layer(0, 10).0).unwrap();
+    for number in 0..1000 {
+        store.put_result(&result(number, id)).unwrap();
+    }
+    let look_up = |numbers: std::ops::Range<usize>| {
+        let store = open(scratch.path());
+        store.result(&key(9999)).unwrap();
+        move |(): &mut ()| {
+            numbers
+                .clone()
+                .for_each(|number| drop(black_box(store.result(&key(number)).unwrap())))
+        }
+    };
+    measure("1,000 result look-ups, found", || (), look_up(0..1000));
+    measure("1,000 result look-ups, not found", || (), look_up(10_000..11_000));
+    measure(
+        "1,000 results put",
+        || (),
+        |()| (0..1000).for_each(|number| store.put_result(&result(number, id)).unwrap()),
+    );
+}
+
+fn blobs() {
+    let contents: Vec<_> = (0..10_000)
+        .map(|number| format!("{number} {}", "x".repeat(number % 4000)))
+        .collect();
+    let put_all = |store: &Store| {
+        contents
+            .iter()
+            .for_each(|content| drop(store.put_bytes(content.as_bytes()).unwrap()))
+    };
+    let new = || {
+        let scratch = Scratch::new();
+        (open(scratch.path()), scratch)
+    };
+    measure("10,000 small blobs put", new, |(store, _)| put_all(store));
+    let (store, _scratch) = new();
+    put_all(&store);
+    measure(
+        "10,000 small blobs put that are there",
+        || (),
+        |()| put_all(&store),
+    );
+    let digests: Vec<_> = contents
+        .iter()
+        .map(|content| Digest::of(content.as_bytes()))
+        .collect();
+    measure(
+        "10,000 blobs opened",
+        || (),
+        |()| {
+            digests
+                .iter()
+                .for_each(|digest| drop(store.open_blob(digest).unwrap()))
+        },
+    );
+    let large = vec![7; 64 << 20];
+    measure("a blob of 64 MiB put", new, |(store, _)| {
+        drop(store.put(&mut &large[..]).unwrap())
+    });
+}
+
+fn trees() {
+    let scratch = Scratch::new();
+    let layer = layer(0, 10_000).0;
+    layer.digest();
+    let id = open(scratch.path()).put_layer(&layer).unwrap();
+    let new = || {
+        let scratch = Scratch::new();
+        (open(scratch.path()), scratch)
+    };
+    measure("a layer of 10,000 files put", new, |(store, _)| {
+        drop(black_box(store.put_layer(&layer).unwrap()))
+    });
+    measure(
+        "a layer of 10,000 files loaded",
+        || open(scratch.path()),
+        |store| drop(black_box(store.layer(&id).unwrap())),
+    );
+}
+
+fn stat_cache() {
+    let scratch = Scratch::new();
+    let store = open(&scratch.join("store"));
+    let stats: Vec<_> = (0..50_000u64)
+        .map(|inode| FileStat {
+            device: 64_512,
+            inode: inode * 7 + 1_000_000,
+            size: inode,
+            mode: 0o100_644,
+            mtime: Mtime {
+                secs: 1_700_000_000,
+                nanos: inode as u32,
+            },
+            ctime: Mtime {
+                secs: 1_700_000_000,
+                nanos: inode as u32 + 1,
+            },
+        })
+        .collect();
+    measure(
+        "stat cache: 50,000 entries learned and saved",
+        || store.stat_cache(scratch.path()).unwrap(),
+        |cache| {
+            stats
+                .iter()
+                .for_each(|stat| cache.insert(stat, Digest::from_bytes([1; 32])));
+            cache.save().unwrap();
+        },
+    );
+    measure(
+        "stat cache: 50,000 entries loaded and checked",
+        || (),
+        |()| {
+            let cache = store.stat_cache(scratch.path()).unwrap();
+            assert!(stats.iter().all(|stat| cache.get(stat).is_some()));
+            cache.save().unwrap();
+        },
+    );
+}
+
+/// 50,000 objects: 100 results of 497 blobs, a tree, a times object and themselves.
+fn collection() {
+    let full = || {
+        let scratch = Scratch::new();
+        let store = open(scratch.path());
+        for number in 0..100 {
+            let (layer, contents) = layer(number, 497);
+            contents
+                .iter()
+                .for_each(|content| drop(store.put_bytes(content.as_bytes()).unwrap()));
+            let id = store.put_layer(&layer).unwrap();
+            store.put_result(&result(number, id)).unwrap();
+        }
+        drop(store);
+        thread::sleep(Duration::from_millis(20));
+        scratch
+    };
+    let scratch = full();
+    measure(
+        "gc of 50,000 objects that stay",
+        || open(scratch.path()),
+        |store| {
+            assert_eq!(store.gc(&GcPolicy::default()).unwrap().removed, 0);
+        },
+    );
+    measure(
+        "df of 50,000 objects",
+        || open(scratch.path()),
+        |store| drop(store.df().unwrap()),
+    );
+    measure(
+        "verify of 50,000 objects",
+        || open(scratch.path()),
+        |store| drop(store.verify().unwrap()),
+    );
+    drop(scratch);
+    let policy = GcPolicy {
+        max_bytes: Some(0),
+        ..GcPolicy::default()
+    };
+    measure("gc of 50,000 objects that go", full, |scratch| {
+        assert_eq!(open(scratch.path()).gc(&policy).unwrap().kept, 0);
+    });
+}
