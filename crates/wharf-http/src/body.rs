@@ -3,6 +3,7 @@
 use std::{
     fmt,
     io::{self, Read},
+    ops::Range,
     pin::Pin,
     sync::{
         Arc,
@@ -15,7 +16,7 @@ use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use tokio::sync::mpsc;
 
-type Open = dyn Fn() -> io::Result<Box<dyn Read + Send>> + Send + Sync;
+type Open = dyn Fn(u64) -> io::Result<Box<dyn Read + Send>> + Send + Sync;
 
 /// What a request carries. Every attempt sends it from its start.
 #[derive(Clone, Default)]
@@ -27,6 +28,7 @@ enum Kind {
     Empty,
     Bytes(Bytes),
     Reader {
+        start: u64,
         size: u64,
         open: Arc<Open>,
     },
@@ -38,16 +40,32 @@ impl Body {
         Self(Kind::Bytes(bytes.into()))
     }
 
-    /// `size` bytes of what `open` opens, which is called once for every attempt, on a thread that may block.
-    /// A reader that ends early fails the request; what it has beyond `size` is not sent.
+    /// `size` bytes of what `open` opens, which is called for every attempt, on a thread that may block, with the
+    /// offset (bytes) at which the reader is to begin. A reader that ends early fails the request; what it has beyond
+    /// `size` is not sent.
     pub fn reader(
         size: u64,
-        open: impl Fn() -> io::Result<Box<dyn Read + Send>> + Send + Sync + 'static,
+        open: impl Fn(u64) -> io::Result<Box<dyn Read + Send>> + Send + Sync + 'static,
     ) -> Self {
         Self(Kind::Reader {
+            start: 0,
             size,
             open: Arc::new(open),
         })
+    }
+
+    /// The bytes `part` of this body, which must have them.
+    #[must_use]
+    pub fn part(&self, part: Range<u64>) -> Self {
+        match &self.0 {
+            Kind::Empty => Self::default(),
+            Kind::Bytes(bytes) => Self::bytes(bytes.slice(part.start as usize..part.end as usize)),
+            Kind::Reader { start, open, .. } => Self(Kind::Reader {
+                start: start + part.start,
+                size: part.end - part.start,
+                open: Arc::clone(open),
+            }),
+        }
     }
 
     /// The number of bytes.
@@ -73,8 +91,8 @@ impl Body {
         match &self.0 {
             Kind::Empty => None,
             Kind::Bytes(bytes) => Some(bytes.clone().into()),
-            Kind::Reader { size, open } => Some(reqwest::Body::wrap(Feed {
-                pieces: feed(Arc::clone(open), *size),
+            Kind::Reader { start, size, open } => Some(reqwest::Body::wrap(Feed {
+                pieces: feed(Arc::clone(open), *start, *size),
                 left: *size,
                 sent: Arc::clone(sent),
             })),
@@ -105,10 +123,10 @@ const PIECE: usize = 128 << 10;
 const AHEAD: usize = 2;
 
 /// Reads on a thread of its own, since readers block. The thread ends with the last piece or with the receiver.
-fn feed(open: Arc<Open>, size: u64) -> mpsc::Receiver<io::Result<Bytes>> {
+fn feed(open: Arc<Open>, start: u64, size: u64) -> mpsc::Receiver<io::Result<Bytes>> {
     let (pieces, receiver) = mpsc::channel(AHEAD);
     tokio::task::spawn_blocking(move || {
-        let mut reader = match open() {
+        let mut reader = match open(start) {
             Ok(reader) => reader.take(size),
             Err(error) => return drop(pieces.blocking_send(Err(error))),
         };

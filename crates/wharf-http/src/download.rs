@@ -184,6 +184,22 @@ impl Download {
         self.verify().map(|()| None)
     }
 
+    /// The SHA-256 of what was delivered so far.
+    pub fn digest(&self) -> Digest {
+        self.hasher.clone().finish()
+    }
+
+    /// Goes on, after an error of the transport, with what another server has under `request`, or the same server
+    /// with another token. Without an expected digest, the content must be the same there.
+    pub async fn go_on_with(&mut self, client: &Client, request: Request) -> Result<(), Error> {
+        self.client = client.clone();
+        self.shown = request.shown();
+        self.attempts = client.attempts(&request);
+        self.request = request;
+        self.ranges = true;
+        self.reopen().await
+    }
+
     /// Writes everything to `sink` and says what it was. The sink's writes block the calling task.
     pub async fn copy_to<W: Write + ?Sized>(mut self, sink: &mut W) -> Result<Received, Error> {
         while let Some(piece) = self.chunk().await? {
@@ -259,6 +275,11 @@ impl Download {
         {
             return Err(error);
         }
+        self.reopen().await
+    }
+
+    /// Asks for the rest, by range if that works.
+    async fn reopen(&mut self) -> Result<(), Error> {
         let mut response = self.ask_for_rest().await?;
         if self.ranges && !continues(&response, self.expect.start() + self.received()) {
             self.ranges = false;
@@ -328,7 +349,7 @@ impl Download {
         let Some(expected) = self.expect.digest else {
             return Ok(());
         };
-        let actual = self.hasher.clone().finish();
+        let actual = self.digest();
         if actual == expected {
             Ok(())
         } else {

@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use crate::{RetryObserver, RetryPolicy, Trust};
 
 /// What may vary from one [`Client`](crate::Client) to another.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// The `User-Agent` header.
     pub user_agent: String,

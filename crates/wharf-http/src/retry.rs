@@ -97,6 +97,12 @@ impl fmt::Debug for RetryNotice<'_> {
     }
 }
 
+impl fmt::Debug for RetryObserver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RetryObserver")
+    }
+}
+
 impl RetryObserver {
     /// Calls `told` before each delay.
     pub fn new(told: impl Fn(&RetryNotice<'_>) + Send + Sync + 'static) -> Self {

@@ -21,4 +21,4 @@ pub use layer_id::{ChainId, DiffId};
 pub use manifest::Manifest;
 pub use media_type::{Family, Kind, MediaType, Packing};
 pub use platform::{ParsePlatformError, Platform};
-pub use reference::{ParseReferenceError, Reference};
+pub use reference::{ParseReferenceError, Reference, account_names, api_host};

@@ -11,6 +11,10 @@ use crate::digest::Digest;
 const DEFAULT_REGISTRY: &str = "docker.io";
 /// Its other name, in old references.
 const DEFAULT_REGISTRY_ALIAS: &str = "index.docker.io";
+/// The host that serves its API.
+const DEFAULT_REGISTRY_API: &str = "registry-1.docker.io";
+/// What its accounts are filed under in Docker's `config.json`.
+const DEFAULT_REGISTRY_ACCOUNT: &str = "https://index.docker.io/v1/";
 /// Where repositories of the default registry are that have no owner.
 const OFFICIAL: &str = "library/";
 /// The longest `registry/repository`, by the grammar.
@@ -106,6 +110,28 @@ impl Reference {
             name.push_str(&digest.to_string());
         }
         name
+    }
+}
+
+/// The host that serves the API of `registry`: itself, save for the registry of references that name none.
+pub fn api_host(registry: &str) -> &str {
+    if registry == DEFAULT_REGISTRY {
+        DEFAULT_REGISTRY_API
+    } else {
+        registry
+    }
+}
+
+/// The names under which accounts of `registry` are filed, the one that Docker uses first.
+pub fn account_names(registry: &str) -> Vec<&str> {
+    match registry {
+        DEFAULT_REGISTRY | DEFAULT_REGISTRY_API => vec![
+            DEFAULT_REGISTRY_ACCOUNT,
+            DEFAULT_REGISTRY,
+            DEFAULT_REGISTRY_ALIAS,
+            DEFAULT_REGISTRY_API,
+        ],
+        registry => vec![registry],
     }
 }
 

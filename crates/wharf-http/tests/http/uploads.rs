@@ -12,7 +12,7 @@ fn put(server: &FakeServer, body: Body) -> Request {
 }
 
 fn reader(content: &'static [u8]) -> Body {
-    Body::reader(content.len() as u64, move || {
+    Body::reader(content.len() as u64, move |_| {
         Ok(Box::new(Cursor::new(content)) as Box<dyn Read + Send>)
     })
 }
@@ -38,8 +38,8 @@ async fn a_reader_is_sent_with_its_length_and_again_after_a_failure() {
 #[tokio::test]
 async fn a_reader_that_fails_or_ends_early_is_a_local_error() {
     let server = FakeServer::start(|_| Answer::status(201));
-    let unreadable = Body::reader(5, || Err(io::ErrorKind::PermissionDenied.into()));
-    let short = Body::reader(500, || Ok(Box::new(Cursor::new(b"abc")) as Box<dyn Read + Send>));
+    let unreadable = Body::reader(5, |_| Err(io::ErrorKind::PermissionDenied.into()));
+    let short = Body::reader(500, |_| Ok(Box::new(Cursor::new(b"abc")) as Box<dyn Read + Send>));
     for (body, kind) in [
         (unreadable, io::ErrorKind::PermissionDenied),
         (short, io::ErrorKind::UnexpectedEof),
