@@ -148,6 +148,11 @@ impl Client {
 }
 
 impl Download {
+    /// A header of the current response, if it is text.
+    pub fn header(&self, name: &crate::HeaderName) -> Option<&str> {
+        self.response.header(name)
+    }
+
     /// How many bytes this will deliver, where the server or the caller said so.
     pub fn size(&self) -> Option<u64> {
         self.expect.size.or(self.announced)
