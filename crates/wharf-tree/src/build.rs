@@ -181,3 +181,100 @@ impl Default for LayerBuilder {
         Self::new()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{layer, show, tree};
+
+    fn path(text: &str) -> TreePath {
+        TreePath::new(text).unwrap()
+    }
+
+    #[test]
+    fn directories_merge_and_all_else_replaces() {
+        let tree = tree(&[
+            "a/b/c file 1",
+            "a/ dir @700",
+            "x file 1",
+            "x/ dir",
+            "x/y file 2",
+            "d/e file 1",
+            "d file 3",
+        ]);
+        insta::assert_snapshot!(show(&tree.root), @"
+        / dir 755
+        /a dir 700
+        /a/b dir 755
+        /a/b/c file 644 1 6b86
+        /d file 644 1 4e07
+        /x dir 755
+        /x/y file 644 1 d473
+        ");
+    }
+
+    #[test]
+    fn whiteouts_come_before_or_after_what_is_new() {
+        let before = layer(&[
+            "a gone",
+            "a/x file 1",
+            "b gone",
+            "b file 2",
+            "c gone",
+            "c/ dir @700",
+        ]);
+        let after = layer(&[
+            "a/x file 1",
+            "a gone",
+            "b file 2",
+            "b gone",
+            "c/ dir @700",
+            "c gone",
+        ]);
+        assert_eq!(show(&before.root), show(&after.root));
+        insta::assert_snapshot!(show(&before.root), @"
+        / structural
+        /a opaque 755
+        /a/x file 644 1 6b86
+        /b file 644 1 d473
+        /c opaque 700
+        ");
+    }
+
+    #[test]
+    fn a_replaced_name_leaves_its_group() {
+        let lines = ["a file 1", "b = a", "c = a", "d/x = a", "d/y = a"];
+        let replaced = |more: &[&str]| tree(&[&lines, more].concat()).links.0.concat();
+        assert_eq!(replaced(&[]).len(), 5);
+        assert_eq!(replaced(&["b file 1"]), ["a", "c", "d/x", "d/y"].map(path));
+        assert_eq!(replaced(&["d/ dir @700"]).len(), 5);
+        assert_eq!(replaced(&["d file 1"]), ["a", "b", "c"].map(path));
+        let mut builder = TreeBuilder::from_tree(&tree(&lines));
+        builder.remove(&path("d"));
+        builder.remove(&path("a"));
+        assert_eq!(builder.finish().links.0.concat(), ["b", "c"].map(path));
+    }
+
+    #[test]
+    fn what_has_no_place_is_refused() {
+        let mut builder = TreeBuilder::from_tree(&tree(&["file file 1", "dir/ dir"]));
+        let fifo = || Entry {
+            attrs: Attrs::root(0o644),
+            mtime: Mtime::default(),
+            node: Node::Fifo,
+        };
+        let refused = builder.insert(&path("file/x/y"), fifo());
+        assert_eq!(refused, Err(BuildError::NotADirectory { path: path("file") }));
+        assert_eq!(builder.insert(&path("/"), fifo()), Err(BuildError::Root));
+        let long = path(&"x/".repeat(2049));
+        assert_eq!(
+            builder.insert(&long, fifo()),
+            Err(BuildError::TooLong { length: 4097 })
+        );
+        for target in ["dir", "none", "file/x"] {
+            let refused = builder.hard_link(&path(target), &path("new"));
+            assert_eq!(refused, Err(BuildError::NotLinkable { path: path(target) }));
+        }
+        assert_eq!(builder.hard_link(&path("file"), &path("file")), Ok(()));
+    }
+}

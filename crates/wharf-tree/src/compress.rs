@@ -93,11 +93,20 @@ mod tests {
     #[test]
     fn golden_bytes() {
         let input = sample((2 << 20) + 5);
-        let digest =
-            |compression, level| wharf_oci::Digest::of(&compressed(&input, compression, level, 2)).hex();
-        insta::assert_snapshot!(digest(Compression::Gzip, 6), @"");
-        insta::assert_snapshot!(digest(Compression::Gzip, 1), @"");
-        insta::assert_snapshot!(digest(Compression::Zstd, 3), @"");
+        let settings = [
+            (Compression::Gzip, 6),
+            (Compression::Gzip, 1),
+            (Compression::Zstd, 3),
+        ];
+        let digests = settings.map(|(compression, level)| {
+            let digest = wharf_oci::Digest::of(&compressed(&input, compression, level, 2));
+            format!("{compression:?} {level} {}", digest.hex())
+        });
+        insta::assert_snapshot!(digests.join("\n"), @"
+        Gzip 6 5d9f282cf9731c51b201fcf4b0e94954a2d5ebff92ff0cbb6a98e850eae79d1b
+        Gzip 1 76dce6a4c67caafd047ebac6eab521bced8444743cc3fd5e07f0f497ba61d593
+        Zstd 3 b8a41c447eec4e6996fcf6969274434fe0cf9a57bb7626f3370b1a74347dbb4a
+        ");
     }
 
     #[test]

@@ -146,3 +146,76 @@ impl<'t> Relinked<'t> {
         stays.and_then(|(class, _)| class)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{layer, show_all, tree};
+
+    fn check(lower: &[&str], upper: &[&str], expected: &[&str]) {
+        let (found, expected) = (diff(&tree(lower), &tree(upper)), layer(expected));
+        let (found, expected) = (
+            show_all(&found.root, &found.links),
+            show_all(&expected.root, &expected.links),
+        );
+        assert_eq!(found, expected, "{lower:?} to {upper:?}");
+    }
+
+    #[test]
+    fn names_come_and_go() {
+        check(&["a file 1"], &["a file 1"], &[]);
+        check(&["a file 1"], &["b file 1"], &["a gone", "b file 1"]);
+        check(&["d/a file 1", "d/b file 2"], &["d/a file 1"], &["d/b gone"]);
+        check(&["d/a file 1"], &["d/a file 1 @600"], &["d/a file 1 @600"]);
+        check(&["d/a file 1"], &["d/ dir @700", "d/a file 1"], &["d/ dir @700"]);
+        check(&["d/a file 1"], &["d file 1"], &["d file 1"]);
+        check(&["d -> x"], &["d/a file 1"], &["d/ dir @755", "d/a file 1"]);
+    }
+
+    #[test]
+    fn times_count_but_for_directories() {
+        let lower = tree(&["d/a file 1"]);
+        let mut upper = lower.clone();
+        let later = Mtime { secs: 77, nanos: 1 };
+        upper.root.mtime = later;
+        assert_eq!(diff(&lower, &upper), Layer::empty());
+        let path = TreePath::new("d/a").unwrap();
+        let mut builder = crate::TreeBuilder::from_tree(&lower);
+        let touched = Entry {
+            mtime: later,
+            ..lower.get(&path).unwrap().clone()
+        };
+        builder.insert(&path, touched).unwrap();
+        let layer = diff(&lower, &builder.finish());
+        assert_eq!(layer.root.below(&path).unwrap().mtime, later);
+    }
+
+    #[test]
+    fn hard_links_that_stay_are_not_written_again() {
+        let linked = ["a file 1", "b = a", "c = a"];
+        check(&linked, &linked, &[]);
+        check(&linked, &["a file 1", "b = a"], &["c gone"]);
+        check(&linked, &["a file 2", "b file 1", "c = b"], &["a file 2"]);
+        check(&linked, &["a file 1", "b file 1", "c = b"], &["a file 1"]);
+        check(
+            &linked,
+            &["a file 1", "b file 1", "c file 1"],
+            &["a file 1", "b file 1"],
+        );
+        check(
+            &linked,
+            &["a file 2", "b = a", "c = a"],
+            &["a file 2", "b = a", "c = a"],
+        );
+        check(
+            &linked,
+            &["a file 1", "b = a", "c = a", "d = a"],
+            &["a file 1", "b = a", "c = a", "d = a"],
+        );
+        check(
+            &["a file 1", "b file 1"],
+            &["a file 1", "b = a"],
+            &["a file 1", "b = a"],
+        );
+    }
+}

@@ -20,6 +20,9 @@ pub(crate) struct Editor {
     implied: DirRole,
 }
 
+/// The entries of a directory, and the name of one of them.
+type Place<'e, 'p> = (&'e mut BTreeMap<Name, Entry>, &'p [u8]);
+
 impl Editor {
     pub(crate) fn new(root: &Entry, links: &HardLinks, implied: DirRole) -> Self {
         Self {
@@ -118,10 +121,7 @@ impl Editor {
     }
 
     /// Where `path` is or will be: the entries of its parent, and its name. `None` for the root.
-    fn place<'p>(
-        &mut self,
-        path: &'p TreePath,
-    ) -> Result<Option<(&mut BTreeMap<Name, Entry>, &'p [u8])>, BuildError> {
+    fn place<'p>(&mut self, path: &'p TreePath) -> Result<Option<Place<'_, 'p>>, BuildError> {
         let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
             return Ok(None);
         };

@@ -35,13 +35,15 @@ pub(crate) fn object(dir: &Dir) -> Vec<u8> {
 }
 
 /// The bytes of a root: `magic`, its own entry, the groups of hard links.
-pub(crate) fn root(magic: &[u8; 8], root: &Entry, links: &HardLinks) -> Vec<u8> {
+pub(crate) fn root(magic: [u8; 8], root: &Entry, links: &HardLinks) -> Vec<u8> {
     let mut out = magic.to_vec();
     put_entry(&mut out, None, root);
     put_varint(&mut out, links.0.len() as u64);
     for group in &links.0 {
         put_varint(&mut out, group.len() as u64);
-        group.iter().for_each(|path| put_bytes(&mut out, path.as_bytes()));
+        for path in group {
+            put_bytes(&mut out, path.as_bytes());
+        }
     }
     out
 }

@@ -118,7 +118,7 @@ fn after_chunk<'n>(
     };
     for start in 0..=starts {
         if let Some(left) = match_chunk(chunk, &name[start..])?
-            && !(last && !left.is_empty())
+            && (!last || left.is_empty())
         {
             return Ok(Some(left));
         }

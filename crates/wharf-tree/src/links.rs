@@ -18,7 +18,9 @@ impl HardLinks {
     /// Sorts groups, and leaves out those that have lost all members but one.
     pub fn new(groups: impl IntoIterator<Item = Vec<TreePath>>) -> Self {
         let mut groups: Vec<_> = groups.into_iter().filter(|group| group.len() > 1).collect();
-        groups.iter_mut().for_each(|group| group.sort_unstable());
+        for group in &mut groups {
+            group.sort_unstable();
+        }
         groups.sort_unstable();
         Self(groups)
     }

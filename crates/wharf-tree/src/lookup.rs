@@ -307,7 +307,7 @@ mod tests {
         let tree = tree(&["a/f file", "l -> a"]);
         let mut seen = Vec::new();
         let missing = tree.lookup_visiting("l/f/../g", FollowLast::Yes, &mut |visit| {
-            seen.push(format!("{visit:?}"))
+            seen.push(format!("{visit:?}"));
         });
         assert!(matches!(missing, Err(LookupError::NotADirectory { .. })));
         seen.clear();

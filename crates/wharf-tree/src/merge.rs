@@ -148,3 +148,133 @@ fn check(below: Option<&Entry>, above: &Entry, path: &mut TreePath) -> Result<()
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{layer, show_all, tree};
+
+    fn merged(lower: &[&str], upper: &[&str]) -> String {
+        let merged = merge(&tree(lower), &layer(upper));
+        show_all(&merged.root, &merged.links)
+    }
+
+    #[test]
+    fn whiteouts_remove_and_opaque_directories_hide() {
+        let lower = ["a/x file 1", "a/y file 2", "b/x file 1", "c file 3", "d file 4"];
+        let upper = [
+            "a/x gone",
+            "b/ dir @700",
+            "b/ opaque",
+            "b/new file n",
+            "c gone",
+            "never gone",
+        ];
+        insta::assert_snapshot!(merged(&lower, &upper), @"
+        / dir 755
+        /a dir 755
+        /a/y file 644 1 d473
+        /b dir 700
+        /b/new file 644 1 1b16
+        /d file 644 1 4b22
+        ");
+    }
+
+    #[test]
+    fn structural_directories_take_the_attributes_below() {
+        let lower = ["a/ dir @750:3", "a/b/ dir @711:4", "link -> a", "file file f"];
+        let upper = [
+            "a/b/new file n",
+            "missing/x file x",
+            "link/y file y",
+            "file/z file z",
+        ];
+        insta::assert_snapshot!(merged(&lower, &upper), @"
+        / dir 755
+        /a dir 750 3:3
+        /a/b dir 711 4:4
+        /a/b/new file 644 1 1b16
+        /file dir 755
+        /file/z file 644 1 594e
+        /link dir 755
+        /link/y file 644 1 a1fc
+        /missing dir 755
+        /missing/x file 644 1 2d71
+        ");
+    }
+
+    #[test]
+    fn one_kind_takes_the_place_of_another() {
+        let lower = ["dir/x file 1", "file file 2", "link -> dir", "fifo fifo"];
+        let upper = [
+            "dir file d",
+            "file/ dir",
+            "file/in file i",
+            "link/ dir @700",
+            "fifo -> file",
+        ];
+        insta::assert_snapshot!(merged(&lower, &upper), @"
+        / dir 755
+        /dir file 644 1 18ac
+        /fifo -> file
+        /file dir 755
+        /file/in file 644 1 de7d
+        /link dir 700
+        ");
+    }
+
+    #[test]
+    fn hard_links_are_of_one_layer() {
+        let lower = ["a file 1", "b = a", "c = a", "d/e file 2", "f = d/e"];
+        insta::assert_snapshot!(merged(&lower, &["b file 1", "x file 3", "y = x"]), @"
+        / dir 755
+        /a file 644 1 6b86
+        /b file 644 1 6b86
+        /c file 644 1 6b86
+        /d dir 755
+        /d/e file 644 1 d473
+        /f file 644 1 d473
+        /x file 644 1 4e07
+        /y file 644 1 4e07
+        linked /a /c
+        linked /d/e /f
+        linked /x /y
+        ");
+        insta::assert_snapshot!(merged(&lower, &["a gone", "b gone", "d/ dir", "d/ opaque"]), @"
+        / dir 755
+        /c file 644 1 6b86
+        /d dir 755
+        /f file 644 1 d473
+        ");
+    }
+
+    #[test]
+    fn what_is_untouched_is_shared() {
+        let lower = tree(&["a/x file 1", "b/y file 2", "b/z/ dir"]);
+        let merged = merge(&lower, &layer(&["b/y file 3"]));
+        let child = |tree: &Tree, path: &str| {
+            let entry = tree.get(&TreePath::new(path).unwrap()).unwrap();
+            Arc::clone(entry.node.as_dir().unwrap())
+        };
+        assert!(Arc::ptr_eq(&child(&lower, "a"), &child(&merged, "a")));
+        assert!(Arc::ptr_eq(&child(&lower, "b/z"), &child(&merged, "b/z")));
+    }
+
+    #[test]
+    fn regraft_refuses_to_go_through_what_is_no_directory() {
+        let parent = tree(&["dir/ dir", "link -> dir", "file file f"]);
+        for (upper, expected) in [
+            (&["dir/x file 1"][..], Ok(())),
+            (&["dir/new/ dir", "dir/new/x file 1"], Ok(())),
+            (&["link/ dir", "link/x file 1"], Ok(())),
+            (&["link/x file 1"], Err("/link")),
+            (&["file/x file 1"], Err("/file")),
+            (&["dir/missing/x file 1"], Err("/dir/missing")),
+            (&["dir/missing/x gone"], Err("/dir/missing")),
+        ] {
+            let refused = regraft(&parent, &layer(upper)).map(drop);
+            let path = refused.map_err(|MergeError::NotADirectory { path }| path.to_string());
+            assert_eq!(path, expected.map_err(str::to_owned), "{upper:?}");
+        }
+    }
+}

@@ -13,6 +13,7 @@ use crate::{
     build::{LayerBuilder, TreeBuilder},
     dir::{Dir, DirRole},
     entry::{Attrs, Device, Entry, Mtime, Node},
+    links::HardLinks,
     path::TreePath,
     tree::{Layer, Tree},
 };
@@ -97,6 +98,15 @@ pub(crate) fn file(content: &[u8]) -> Node {
         digest: Digest::of(content),
         size: content.len() as u64,
     }
+}
+
+/// [`show`], and the hard links.
+pub(crate) fn show_all(root: &Entry, links: &HardLinks) -> String {
+    let links = links.0.iter().map(|group| {
+        let paths: Vec<_> = group.iter().map(ToString::to_string).collect();
+        format!("linked {}\n", paths.join(" "))
+    });
+    show(root) + &links.collect::<String>()
 }
 
 /// The paths of a tree or layer with what is worth seeing, one a line.

@@ -24,9 +24,8 @@ impl Compression {
     pub fn detect(start: &[u8]) -> Self {
         match start {
             [0x1f, 0x8b, 0x08, ..] => Self::Gzip,
-            [0x28, 0xb5, 0x2f, 0xfd, ..] => Self::Zstd,
-            // A skippable frame, with which a seekable or signed stream may start.
-            [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Self::Zstd,
+            // The second is a skippable frame, with which a seekable or signed stream may start.
+            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Self::Zstd,
             _ => Self::Plain,
         }
     }

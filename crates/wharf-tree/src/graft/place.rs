@@ -38,9 +38,10 @@ fn entry(old: &mut Entry, new: &Entry, path: &mut TreePath) -> Result<(), GraftE
     match (&new.node, old.node.is_dir()) {
         (Node::Dir(_, role), true) => {
             // A directory that was not meant itself gives no more than its mode to one that is there.
-            match role {
-                DirRole::Structural => old.attrs.mode = new.attrs.mode,
-                _ => (old.attrs, old.mtime) = (over(&old.attrs, &new.attrs), new.mtime),
+            if *role == DirRole::Structural {
+                old.attrs.mode = new.attrs.mode;
+            } else {
+                (old.attrs, old.mtime) = (over(&old.attrs, &new.attrs), new.mtime);
             }
             contents(old, new, path)
         }

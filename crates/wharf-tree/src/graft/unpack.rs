@@ -46,27 +46,21 @@ impl Graft {
         };
         unpacking.entries(&archive.root, &mut TreePath::root(), &TreePath::root())?;
         for group in &archive.links.0 {
-            let placed: Vec<_> = group
-                .iter()
-                .filter_map(|path| unpacking.linked[path].clone())
-                .collect();
-            placed
-                .windows(2)
-                .for_each(|pair| unpacking.graft.work.join_links(&pair[0], &pair[1]));
+            unpacking.relink(archive, group);
         }
         Ok(())
     }
 }
 
-struct Unpacking<'u> {
-    graft: &'u mut Graft,
+struct Unpacking<'g, 'a> {
+    graft: &'g mut Graft,
     dest: TreePath,
     owner: Option<(u32, u32)>,
     /// Where hard-linked members of the archive have come to be.
-    linked: BTreeMap<&'u TreePath, Option<TreePath>>,
+    linked: BTreeMap<&'a TreePath, Option<TreePath>>,
 }
 
-impl Unpacking<'_> {
+impl Unpacking<'_, '_> {
     /// Unpacks what `dir` holds. `path` is its path in the archive, `place` where it is below `dest`.
     fn entries(&mut self, dir: &Entry, path: &mut TreePath, place: &TreePath) -> Result<(), GraftError> {
         for (name, entry) in dir.node.as_dir().into_iter().flat_map(|dir| dir.entries()) {
@@ -130,6 +124,20 @@ impl Unpacking<'_> {
             }
         }
         Ok(resolved)
+    }
+
+    /// Makes a group of the archive one file again, without members that others, come to the same place through a link,
+    /// have replaced.
+    fn relink(&mut self, archive: &Layer, group: &[TreePath]) {
+        let whole = archive.root.below(&group[0]).map(|entry| self.owned(entry));
+        let work = &mut self.graft.work;
+        let placed = group.iter().filter_map(|path| self.linked.get(path)?.as_ref());
+        let placed: Vec<_> = placed
+            .filter(|path| work.root.below(path) == whole.as_ref())
+            .collect();
+        placed
+            .windows(2)
+            .for_each(|pair| work.join_links(pair[0], pair[1]));
     }
 
     fn owned(&self, entry: &Entry) -> Entry {

@@ -166,7 +166,7 @@ impl<'e> Export<'e> {
                     return Err(ExportError::Reserved { path: path.clone() });
                 }
                 Node::Dir(..) => {
-                    self.directory(entry, merged.and_then(|dir| dir.get(name.as_bytes())), path)?
+                    self.directory(entry, merged.and_then(|dir| dir.get(name.as_bytes())), path)?;
                 }
                 _ => self.leaf(entry, path)?,
             }
@@ -288,4 +288,165 @@ enum Content<'c> {
     Bytes(u64),
     Link(&'c [u8]),
     Device(Device),
+}
+
+#[cfg(test)]
+mod tests {
+    use wharf_oci::Digest;
+
+    use super::*;
+    use crate::{
+        Mtime, merge,
+        tar::reader::Archive,
+        testing::{Blobs, layer, tree},
+    };
+
+    /// A line for each member: kind, mode, owner, time, size, name and target.
+    fn members(tar: &[u8]) -> String {
+        let mut archive = Archive::new(tar);
+        let mut lines = Vec::new();
+        while let Some(member) = archive.next().map_err(|error| error.to_string()).unwrap() {
+            let [path, link] = [&member.path, &member.link].map(|bytes| String::from_utf8_lossy(bytes));
+            let kind = char::from(member.kind);
+            let secs = member.mtime.secs;
+            let line = format!(
+                "{kind} {:o} {}:{} @{secs} {} {path} {link}",
+                member.mode, member.uid, member.gid, member.size
+            );
+            lines.push(line.trim_end().to_owned());
+        }
+        lines.join("\n")
+    }
+
+    fn exported(layer: &Layer, lower: &Tree, options: &ExportOptions) -> Vec<u8> {
+        let blobs = Blobs::of(&[b"", b"one", b"two"]);
+        let mut out = Vec::new();
+        export(layer, &merge(lower, layer), &blobs, options, &mut out).unwrap();
+        out
+    }
+
+    fn sample() -> (Tree, Layer) {
+        let lower = tree(&["etc/ dir @750:5", "etc/old file", "opaque/x file"]);
+        let layer = layer(&[
+            "etc/old gone",
+            "etc/new file one @4755:3000000:7",
+            "opaque/ dir @700",
+            "opaque/ opaque",
+            "a.b file two",
+            "a/b = a.b",
+            "dev/null dev",
+            "link -> target",
+            "run/fifo fifo",
+        ]);
+        (lower, layer)
+    }
+
+    /// Image digests of people's builds hang on these bytes.
+    #[test]
+    fn golden_bytes() {
+        let (lower, layer) = sample();
+        let tar = exported(&layer, &lower, &ExportOptions::default());
+        insta::assert_snapshot!(members(&tar), @"
+        5 755 0:0 @0 0 a/
+        0 644 0:0 @1 3 a/b
+        1 644 0:0 @1 0 a.b a/b
+        5 755 0:0 @0 0 dev/
+        3 666 0:0 @1 0 dev/null
+        5 750 5:5 @1 0 etc/
+        0 4755 3000000:7 @1 3 etc/new
+        0 0 0:0 @0 0 etc/.wh.old
+        2 777 0:0 @1 0 link target
+        5 700 0:0 @1 0 opaque/
+        0 0 0:0 @0 0 opaque/.wh..wh..opq
+        5 755 0:0 @0 0 run/
+        6 644 0:0 @1 0 run/fifo
+        ");
+        insta::assert_snapshot!(Digest::of(&tar), @"sha256:f80695149e94853874b6700e69cb31376cbccfc852e983265540fbaf609bc07b");
+    }
+
+    #[test]
+    fn times_are_whole_and_clamped() {
+        let mut layer = layer(&["a file one"]);
+        let path = TreePath::new("a").unwrap();
+        let mut builder = crate::LayerBuilder::from_layer(&layer);
+        let time = |secs| Mtime {
+            secs,
+            nanos: 999_999_999,
+        };
+        for (secs, clamp, expected) in [
+            (100, None, 100),
+            (100, Some(7), 7),
+            (5, Some(7), 5),
+            (-2, None, -2),
+        ] {
+            let entry = Entry {
+                mtime: time(secs),
+                ..layer.root.below(&path).unwrap().clone()
+            };
+            builder.insert(&path, entry).unwrap();
+            layer = builder.clone().finish();
+            let tar = exported(&layer, &Tree::empty(), &ExportOptions { clamp_mtimes: clamp });
+            assert_eq!(members(&tar), format!("0 644 0:0 @{expected} 3 a"));
+        }
+    }
+
+    #[test]
+    fn what_no_archive_can_say_is_an_error() {
+        let refused = |lines: &[&str], merged: &Tree| {
+            let error = export(
+                &layer(lines),
+                merged,
+                &Blobs::of(&[b""]),
+                &ExportOptions::default(),
+                &mut Vec::new(),
+            );
+            error.unwrap_err().to_string()
+        };
+        let long = "x".repeat(252);
+        let whiteout = format!("{long} gone");
+        for (lines, expected) in [
+            (
+                &[".wh.x file"][..],
+                "/.wh.x cannot be in a layer archive: names that start with `.wh.` mean that something is gone",
+            ),
+            (
+                &[&whiteout],
+                &format!("the name of /{long} is too long to say in a layer archive that it is gone"),
+            ),
+            (
+                &["dir/x file"],
+                "/dir is a directory of the layer, but not of the merged tree",
+            ),
+            (&["x file missing"], "cannot archive the content of /x"),
+        ] {
+            assert_eq!(refused(lines, &Tree::empty()), expected);
+        }
+        let mut short = Blobs::default();
+        short.0.insert(Digest::of(b"one"), b"on".to_vec());
+        let mut long = Blobs::default();
+        long.0.insert(Digest::of(b"one"), b"ones".to_vec());
+        for blobs in [short, long] {
+            let layer = layer(&["x file one"]);
+            let refused = export(
+                &layer,
+                &Tree::empty(),
+                &blobs,
+                &ExportOptions::default(),
+                &mut Vec::new(),
+            );
+            assert!(matches!(refused, Err(ExportError::Content { .. })));
+        }
+    }
+
+    #[test]
+    fn trees_have_their_root_and_any_name() {
+        let mut out = Vec::new();
+        let tree = tree(&[".wh.x file", "d/ dir"]);
+        export_tree(&tree, &Blobs::of(&[b""]), &ExportOptions::default(), &mut out).unwrap();
+        insta::assert_snapshot!(members(&out), @"
+        5 755 0:0 @0 0 ./
+        0 644 0:0 @1 0 .wh.x
+        5 755 0:0 @1 0 d/
+        ");
+    }
 }

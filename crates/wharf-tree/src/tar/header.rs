@@ -53,11 +53,11 @@ pub(crate) struct Header([u8; BLOCK]);
 
 impl Header {
     /// Checks a block. `None` when it is all zero: the mark of the archive's end.
-    pub(crate) fn parse(block: [u8; BLOCK]) -> Result<Option<Self>, FormatError> {
-        if block == [0; BLOCK] {
+    pub(crate) fn parse(block: &[u8; BLOCK]) -> Result<Option<Self>, FormatError> {
+        if *block == [0; BLOCK] {
             return Ok(None);
         }
-        let header = Self(block);
+        let header = Self(*block);
         let stored = octal(&block[CHECKSUM]).ok_or(FormatError::Checksum)?;
         // Some old programs summed signed bytes.
         if stored != header.checksum(u64::from) && stored != header.checksum(|byte| byte.cast_signed() as u64)
@@ -288,7 +288,7 @@ mod tests {
         let path = [&[b'a'; 120][..], b"/", &[b'b'; 100]].concat();
         let mut header = NewHeader::new(b'0');
         assert!(header.path(&path));
-        let read = Header::parse(header.finish()).unwrap().unwrap();
+        let read = Header::parse(&header.finish()).unwrap().unwrap();
         assert_eq!(read.path(), path);
         assert!(!NewHeader::new(b'0').path(&[b'a'; 101]));
         assert!(!NewHeader::new(b'0').path(&[&[b'a'; 156][..], b"/b"].concat()));
@@ -298,6 +298,6 @@ mod tests {
     fn a_changed_byte_is_noticed() {
         let mut block = NewHeader::new(b'0').finish();
         block[0] ^= 1;
-        assert_eq!(Header::parse(block).err(), Some(FormatError::Checksum));
+        assert_eq!(Header::parse(&block).err(), Some(FormatError::Checksum));
     }
 }

@@ -119,7 +119,7 @@ impl<R: Read> Archive<R> {
         let Some(block) = self.block()? else {
             return Ok(None);
         };
-        if let Some(header) = Header::parse(block)? {
+        if let Some(header) = Header::parse(&block)? {
             return Ok(Some(header));
         }
         // Two zero blocks end an archive; one alone is taken for an end only where nothing follows.

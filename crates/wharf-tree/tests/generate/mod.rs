@@ -16,10 +16,10 @@ use wharf_tree::{
 const CONTENTS: [&[u8]; 3] = [b"", b"one", b"another content"];
 
 /// The contents of all generated files.
-pub struct Blobs(HashMap<Digest, Vec<u8>>);
+pub(crate) struct Blobs(HashMap<Digest, Vec<u8>>);
 
 impl Blobs {
-    pub fn all() -> Self {
+    pub(crate) fn all() -> Self {
         Self(
             CONTENTS
                 .iter()
@@ -129,7 +129,7 @@ fn directories(
 }
 
 /// Complete trees with hard links.
-pub fn trees() -> impl Strategy<Value = Tree> {
+pub(crate) fn trees() -> impl Strategy<Value = Tree> {
     let full = vec![DirRole::Full];
     let below = entry(leaves()).prop_recursive(4, 40, 5, {
         let full = full.clone();
@@ -149,7 +149,7 @@ pub fn trees() -> impl Strategy<Value = Tree> {
 }
 
 /// Layers of every shape, with hard links.
-pub fn layers() -> impl Strategy<Value = Layer> {
+pub(crate) fn layers() -> impl Strategy<Value = Layer> {
     let roles = vec![
         DirRole::Full,
         DirRole::Structural,
@@ -214,14 +214,14 @@ fn map(entry: &Entry, change: &dyn Fn(&mut Entry)) -> Entry {
     entry
 }
 
-pub fn without_times(tree: &Tree) -> (Entry, Arc<HardLinks>) {
+pub(crate) fn without_times(tree: &Tree) -> (Entry, Arc<HardLinks>) {
     (
         map(&tree.root, &|entry| entry.mtime = Mtime::default()),
         Arc::clone(&tree.links),
     )
 }
 
-pub fn without_directory_times(tree: &Tree) -> (Entry, Arc<HardLinks>) {
+pub(crate) fn without_directory_times(tree: &Tree) -> (Entry, Arc<HardLinks>) {
     let clear = |entry: &mut Entry| {
         if entry.node.is_dir() {
             entry.mtime = Mtime::default();
@@ -231,7 +231,7 @@ pub fn without_directory_times(tree: &Tree) -> (Entry, Arc<HardLinks>) {
 }
 
 /// Whole seconds.
-pub fn as_in_a_tar(tree: &Tree) -> (Entry, Arc<HardLinks>) {
+pub(crate) fn as_in_a_tar(tree: &Tree) -> (Entry, Arc<HardLinks>) {
     (
         map(&tree.root, &|entry| entry.mtime.nanos = 0),
         Arc::clone(&tree.links),
