@@ -3,6 +3,7 @@
 use std::{fs::File, io, path::Path};
 
 use wharf_oci::Digest;
+use wharf_store::Store;
 
 /// Opens contents for reading.
 pub trait BlobOpen: Send + Sync {
@@ -26,4 +27,20 @@ pub struct Adopted {
     pub digest: Digest,
     /// Its length in bytes.
     pub size: u64,
+}
+
+impl BlobOpen for Store {
+    fn open(&self, digest: &Digest) -> io::Result<File> {
+        self.open_blob(digest).map_err(io::Error::other)
+    }
+}
+
+impl BlobAdopt for Store {
+    fn adopt(&self, path: &Path) -> io::Result<Adopted> {
+        let stored = self.take_file(path).map_err(io::Error::other)?;
+        Ok(Adopted {
+            digest: stored.digest,
+            size: stored.size,
+        })
+    }
 }

@@ -67,7 +67,7 @@ fn two_threads_serve_while_one_waits() {
     let mut step = Step::new(&[("f", File("text")), ("g", File("more"))]);
     let (asked, waits) = mpsc::channel();
     step.hold_back(Digest::of(b"text"), asked);
-    let outcome = step.run_with("cat /f | cat /g > /out", |_| {
+    let outcome = step.run_with("cat /f > /slow | cat /g > /out", |_| {
         let release = waits
             .recv_timeout(Duration::from_secs(10))
             .expect("the step reads");

@@ -128,7 +128,8 @@ impl Step {
         let (send, fuse) = mpsc::channel();
         let (served, ready) = mpsc::channel();
         let (output, read) = thread::scope(|scope| {
-            let step = scope.spawn(|| mounts::run(self.place(), script, &send, ready));
+            let place = self.place();
+            let step = scope.spawn(move || mounts::run(&place, script, &send, &ready));
             let (read, session) = self.serve(fuse.recv().expect("a mounted /dev/fuse"));
             served.send(()).expect("the step waits");
             meanwhile(session);

@@ -41,7 +41,7 @@ pub struct Place {
 
 /// Mounts, sends `/dev/fuse` away, waits until it is served, and runs `script` in the root. To be called on a thread of
 /// its own: it stays in the root until it ends.
-pub fn run(place: Place, script: &str, send: &Sender<OwnedFd>, ready: Receiver<()>) -> Output {
+pub fn run(place: &Place, script: &str, send: &Sender<OwnedFd>, ready: &Receiver<()>) -> Output {
     own_namespace().expect("a mount namespace");
     let (lower, root) = (place.scratch.join("lower"), place.scratch.join("root"));
     for dir in [&lower, &root, &place.scratch.join("work")] {
@@ -49,7 +49,7 @@ pub fn run(place: Place, script: &str, send: &Sender<OwnedFd>, ready: Receiver<(
     }
     send.send(mount_fuse(&lower)).expect("somebody serves");
     ready.recv().expect("somebody serves");
-    mount_overlay(&place, &lower, &root);
+    mount_overlay(place, &lower, &root);
     rustix::mount::unmount(&lower, UnmountFlags::DETACH).expect("the lower is mounted");
     let null = std::fs::File::open("/dev/null").expect("a null device");
     rustix::process::chroot(&root).expect("a root");

@@ -20,10 +20,9 @@ pub fn layer(layer: &Layer) -> String {
 
 fn entry(entry: &Entry, path: &TreePath, lines: &mut Vec<String>) {
     let attrs = format!("{:o} {}:{}", entry.attrs.mode, entry.attrs.uid, entry.attrs.gid);
-    let xattrs = entry.attrs.xattrs.iter().flat_map(|xattrs| xattrs.keys());
-    let xattrs: String = xattrs
-        .map(|name| format!(" +{}", String::from_utf8_lossy(name)))
-        .collect();
+    let names = entry.attrs.xattrs.iter().flat_map(|xattrs| xattrs.keys());
+    let names: Vec<_> = names.map(|name| String::from_utf8_lossy(name)).collect();
+    let xattrs = names.iter().map(|name| [" +", name].concat()).collect::<String>();
     let line = match &entry.node {
         Node::Dir(_, DirRole::Structural) => format!(". {path}"),
         Node::Dir(_, DirRole::Full) => format!("d {path} {attrs}{xattrs}"),
