@@ -172,8 +172,14 @@ impl Encoder {
             self.text(text);
         }
         self.option(git.checksum.as_deref(), Self::text);
-        self.flag(git.keep_git_dir);
-        self.flag(git.submodules);
+        for flag in [
+            git.keep_git_dir,
+            git.submodules,
+            git.commit_times,
+            git.fetch_by_commit,
+        ] {
+            self.flag(flag);
+        }
     }
 
     /// All but the proxy, the user and mounts' inputs' contents.
@@ -277,7 +283,7 @@ impl Encoder {
             encoder.text(path);
         });
         self.flag(cache.read_only);
-        self.owner(cache.owner);
+        self.option(cache.owner, Self::owner);
     }
 
     fn owner(&mut self, owner: FileOwner) {

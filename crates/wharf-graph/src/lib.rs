@@ -8,12 +8,19 @@ mod copy;
 mod encode;
 pub mod event;
 pub mod key;
+mod lower;
 mod op;
 mod run;
 mod source;
 mod step;
 
 pub use copy::{CopyOp, CopySource, DownloadSource, FileSource, ParentsPattern, PathSource};
+pub use event::Stream;
+pub use key::{Resolved, ResolvedUser};
+pub use lower::{
+    BaseImage, BaseRequest, Bases, GitUrl, GitUrlError, LowerError, LowerFault, LowerOptions, NamedContext,
+    NoCache, lower, required_bases,
+};
 pub use op::{MkdirOp, Op};
 pub use run::{
     BindMount, CacheMount, FileOwner, HostAlias, Mount, NetworkMode, RunOp, ScriptMount, SecretMount,

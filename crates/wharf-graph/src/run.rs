@@ -1,5 +1,7 @@
 //! RUN: a process, what it sees and what is mounted into its root.
 
+use std::sync::Arc;
+
 use crate::step::Input;
 
 /// A process on a root.
@@ -8,9 +10,9 @@ pub struct RunOp {
     /// Program and arguments, the shell already before a shell form. A program without `/` is searched in the step's PATH.
     pub args: Vec<String>,
     /// The environment, in order: what the image sets, ENV, and ARG values. Proxy variables are in [`RunOp::proxy`].
-    pub env: Vec<(String, String)>,
+    pub env: Arc<[(String, String)]>,
     /// Proxy variables of `--build-arg`, set unless `env` has them; never part of a key, nor of the image.
-    pub proxy: Vec<(String, String)>,
+    pub proxy: Arc<[(String, String)]>,
     /// Absolute and normalised. A missing one is made, as runc makes it.
     pub cwd: String,
     /// `user[:group]`, names or numbers, to be looked up in the root's `/etc/passwd` and `/etc/group`; empty is root.
@@ -116,8 +118,8 @@ pub struct CacheMount {
     pub seed: Option<(Input, String)>,
     /// Whether writes are refused.
     pub read_only: bool,
-    /// Of a new cache's directory.
-    pub owner: FileOwner,
+    /// Of a new cache's directory; `None` is root's and 0755, or as it is in the seed.
+    pub owner: Option<FileOwner>,
 }
 
 /// Who may use a cache mount at the same time.

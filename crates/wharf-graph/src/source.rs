@@ -101,4 +101,8 @@ pub struct GitSource {
     pub keep_git_dir: bool,
     /// Whether submodules are checked out.
     pub submodules: bool,
+    /// Whether files have the time of the commit rather than that of the checkout.
+    pub commit_times: bool,
+    /// Whether the checksum is fetched as a commit, without asking what the reference stands for.
+    pub fetch_by_commit: bool,
 }

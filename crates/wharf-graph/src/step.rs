@@ -75,7 +75,7 @@ pub struct Origin {
     pub on_build: bool,
 }
 
-/// A range of the Dockerfile. Lines and columns (in bytes) count from 1; the end is the last line's column after the range.
+/// A range of the Dockerfile. Lines and columns (in characters) count from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub struct SourceSpan {
     /// First line.
@@ -101,6 +101,8 @@ pub struct Target {
     pub config: ImageConfig,
     /// The history, oldest first.
     pub history: Vec<HistoryEntry>,
+    /// SOURCE_DATE_EPOCH: seconds since 1970. No time in the image is to be later.
+    pub epoch: Option<i64>,
 }
 
 /// One entry of a target's history.

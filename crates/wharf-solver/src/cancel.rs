@@ -49,7 +49,9 @@ impl Cancel {
             self.0.cancelled.store(true, Ordering::Release);
             std::mem::take(&mut hooks.waiting)
         };
-        hooks.into_values().for_each(|hook| hook());
+        for hook in hooks.into_values() {
+            hook();
+        }
     }
 
     /// Runs `hook` when work is to stop (to kill a process, to wake a waiter), at once if that was said already.

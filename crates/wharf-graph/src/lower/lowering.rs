@@ -1,0 +1,132 @@
+//! All stages of one platform, one after the other.
+
+use wharf_dockerfile::{Dockerfile, Span};
+use wharf_oci::Platform;
+
+use super::{
+    args::{self, SOURCE_DATE_EPOCH},
+    bases::Bases,
+    builder::GraphBuilder,
+    environment::{VariableList, Variables},
+    error::LowerError,
+    options::LowerOptions,
+    plan::{Plan, PlannedStage},
+    stage::{StageLowering, StageState},
+    start,
+};
+use crate::step::{SourceSpan, Target};
+
+/// What all stages of one platform share.
+pub(super) struct Shared<'a> {
+    pub(super) dockerfile: &'a Dockerfile,
+    pub(super) options: &'a LowerOptions,
+    pub(super) bases: &'a Bases,
+    pub(super) target: &'a Platform,
+    pub(super) globals: Variables,
+    pub(super) proxies: VariableList,
+    pub(super) epoch: Option<i64>,
+    /// The epoch as the image's documents write it.
+    pub(super) created: Option<String>,
+}
+
+/// The lowering of a build for one platform.
+pub(super) struct Lowering<'a> {
+    shared: Shared<'a>,
+    builder: &'a mut GraphBuilder,
+    stages: Vec<PlannedStage<'a>>,
+    /// The wanted stage.
+    wanted: usize,
+    /// The needed stages that are done, by number.
+    done: Vec<Option<StageState>>,
+}
+
+impl<'a> Lowering<'a> {
+    pub(super) fn new(
+        dockerfile: &'a Dockerfile,
+        options: &'a LowerOptions,
+        bases: &'a Bases,
+        target: &'a Platform,
+        builder: &'a mut GraphBuilder,
+        plan: Plan<'a>,
+    ) -> Result<Self, Vec<LowerError>> {
+        let mut globals = plan.globals;
+        let epoch = args::epoch(options, &globals).map_err(|error| vec![error])?;
+        if let Some(epoch) = epoch {
+            globals.set(SOURCE_DATE_EPOCH, epoch.to_string());
+        }
+        let created = epoch.and_then(|epoch| jiff::Timestamp::from_second(epoch).ok());
+        let shared = Shared {
+            dockerfile,
+            options,
+            bases,
+            target,
+            globals,
+            proxies: args::proxies(options).into(),
+            epoch,
+            created: created.map(|created| created.to_string()),
+        };
+        Ok(Self {
+            shared,
+            builder,
+            done: vec![None; plan.stages.len()],
+            wanted: plan.target,
+            stages: plan.stages,
+        })
+    }
+
+    /// All needed stages; then what is wanted.
+    pub(super) fn run(mut self) -> Result<Target, Vec<LowerError>> {
+        let mut errors = Vec::new();
+        for (index, stage) in self.stages.iter().enumerate().filter(|(_, stage)| stage.needed) {
+            let mut lowering = StageLowering::new(stage, &self.shared, self.builder, &self.done);
+            errors.extend(lowering.instructions());
+            let state = lowering.state;
+            self.done[index] = Some(state);
+        }
+        match self.done[self.wanted].take() {
+            Some(state) if errors.is_empty() => Ok(self.target(&self.stages[self.wanted].label, state)),
+            _ => Err(errors),
+        }
+    }
+
+    fn target(&self, stage: &str, state: StageState) -> Target {
+        let options = self.shared.options;
+        let mut config = state.config;
+        config.config.labels.extend(options.labels.clone());
+        let platform = if options.platforms.is_empty() {
+            Platform::of(&config)
+        } else {
+            self.shared.target.clone()
+        };
+        start::set_platform(&mut config, &platform);
+        Target {
+            platform,
+            stage: stage.to_owned(),
+            root: state.root,
+            config,
+            history: state.history,
+            epoch: self.shared.epoch,
+        }
+    }
+}
+
+impl Shared<'_> {
+    pub(super) fn span(&self, span: Span) -> SourceSpan {
+        let source = &self.dockerfile.source;
+        let (start, end) = (source.position(span.start), source.position(span.end));
+        SourceSpan {
+            start_line: start.line as u32,
+            start_column: start.column as u32,
+            end_line: end.line as u32,
+            end_column: end.column as u32,
+        }
+    }
+
+    /// How steps name their stage: not at all when there is one only.
+    pub(super) fn stage_label(&self, stage: &PlannedStage<'_>) -> String {
+        if self.dockerfile.stages.len() == 1 {
+            return String::new();
+        }
+        stage.label.clone()
+    }
+}

@@ -1,0 +1,91 @@
+//! A Dockerfile becomes a graph of steps.
+//!
+//! Follows BuildKit's Dockerfile frontend (`frontend/dockerfile/dockerfile2llb`): the same steps, the same image
+//! configuration, the same history texts. Two phases, since the base images' configurations come from outside: ask
+//! [`required_bases`] until it wants nothing more, then [`lower`].
+
+mod args;
+mod bases;
+mod builder;
+mod copy;
+mod cycle;
+mod environment;
+mod error;
+mod execution;
+mod from;
+mod git_url;
+mod history;
+mod lowering;
+mod mount;
+mod needs;
+mod options;
+mod paths;
+mod plan;
+mod run;
+mod stage;
+mod start;
+
+use wharf_dockerfile::Dockerfile;
+use wharf_oci::Platform;
+
+pub use bases::{BaseImage, BaseRequest, Bases};
+pub use error::{LowerError, LowerFault};
+pub use git_url::{GitUrl, GitUrlError};
+pub use options::{LowerOptions, NamedContext, NoCache};
+
+use crate::step::{Graph, Target};
+
+/// The bases whose configurations [`lower`] will want and `bases` does not hold. What ONBUILD of one brings may need others: ask
+/// again with those, until nothing is wanted. The errors are all that is wrong with the stages, none twice.
+pub fn required_bases(
+    dockerfile: &Dockerfile,
+    options: &LowerOptions,
+    bases: &Bases,
+) -> Result<Vec<BaseRequest>, Vec<LowerError>> {
+    let mut requests: Vec<BaseRequest> = Vec::new();
+    for platform in options.target_platforms() {
+        let plan = plan::plan(dockerfile, options, &platform, bases)?;
+        for request in plan.missing {
+            if !requests
+                .iter()
+                .any(|known| known.is_for(&request.source, &request.platform))
+            {
+                requests.push(request);
+            }
+        }
+    }
+    Ok(requests)
+}
+
+/// The graph of the wanted stage on every wanted platform. `bases` holds all that [`required_bases`] wants. The errors are all
+/// that is wrong with the stages that are needed, in the order of the text.
+pub fn lower(
+    dockerfile: &Dockerfile,
+    options: &LowerOptions,
+    bases: &Bases,
+) -> Result<Graph, Vec<LowerError>> {
+    let mut builder = builder::GraphBuilder::new(options.build_platform.clone());
+    let mut targets = Vec::new();
+    for platform in options.target_platforms() {
+        targets.push(lower_one(dockerfile, options, bases, &platform, &mut builder)?);
+    }
+    Ok(Graph {
+        steps: builder.finish(),
+        targets,
+    })
+}
+
+fn lower_one(
+    dockerfile: &Dockerfile,
+    options: &LowerOptions,
+    bases: &Bases,
+    platform: &Platform,
+    builder: &mut builder::GraphBuilder,
+) -> Result<Target, Vec<LowerError>> {
+    let plan = plan::plan(dockerfile, options, platform, bases)?;
+    if let Some(request) = plan.missing.first() {
+        let fault = LowerFault::MissingBase(request.name.clone());
+        return Err(vec![LowerError::new(request.span, fault)]);
+    }
+    lowering::Lowering::new(dockerfile, options, bases, platform, builder, plan)?.run()
+}
