@@ -154,6 +154,10 @@ impl Error {
                 message: String::new(),
                 retry_after,
             },
+            error @ (wharf_http::Error::Trust(_) | wharf_http::Error::Setup(_)) => Self::Unreachable {
+                name,
+                source: Box::new(error),
+            },
             error if error.is_unreachable() => Self::Unreachable {
                 name,
                 source: Box::new(error),

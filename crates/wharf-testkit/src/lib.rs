@@ -3,6 +3,8 @@
 #[cfg(feature = "http")]
 pub mod certificates;
 #[cfg(feature = "http")]
+pub mod docker_registry;
+#[cfg(feature = "http")]
 pub mod fake_http;
 mod scratch;
 mod skip;
