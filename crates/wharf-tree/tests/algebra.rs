@@ -17,7 +17,7 @@ fn round_trip(tree: &Tree) -> Tree {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn what_differs_laid_on_the_one_gives_the_other(lower in trees(), upper in trees()) {
