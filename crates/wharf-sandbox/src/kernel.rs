@@ -140,10 +140,19 @@ pub(crate) fn ended_children() -> io::Result<OwnedFd> {
 /// Gives every signal its default meaning and lets all through.
 #[allow(unsafe_code)]
 pub(crate) fn reset_signals() {
+    // Four words of zeros are the kernel's own structure for "default", on every architecture; glibc's call would pass over
+    // the signals that it uses itself, which a caller may have ignored all the same.
+    let default = [0_u64; 4];
     // SAFETY: no handler is installed; signals that cannot be reset answer with an error that changes nothing.
     unsafe {
-        for signal in 1..=libc::SIGRTMAX() {
-            libc::signal(signal, libc::SIG_DFL);
+        for signal in 1..=64 {
+            libc::syscall(
+                libc::SYS_rt_sigaction,
+                signal,
+                default.as_ptr(),
+                ptr::null::<u64>(),
+                8,
+            );
         }
         let mut none = std::mem::zeroed();
         libc::sigemptyset(&raw mut none);

@@ -30,12 +30,13 @@ use crate::{
 /// Tries everything; uppers and works of overlays are tried on the file system of `scratch`.
 pub(super) fn all(scratch: &Path) -> Vec<Trial> {
     let trials: [(Feature, &dyn Fn() -> Result<(), SetupError>); 6] = [
+        // Before the new pid namespace, in which only one child can be had.
+        (Feature::Seccomp, &|| in_child(seccomp)),
         (Feature::Namespaces, &namespaces),
         (Feature::NetworkNamespace, &network),
         (Feature::Procfs, &|| in_child(procfs)),
         (Feature::Overlay, &|| overlay(scratch)),
         (Feature::Fuse, &fuse),
-        (Feature::Seccomp, &|| in_child(seccomp)),
     ];
     let trial = |(feature, try_it): (Feature, &dyn Fn() -> Result<(), SetupError>)| Trial {
         feature,

@@ -1,47 +1,58 @@
-//! Real processes in real sandboxes.
-use std::io::Read;
-use wharf_sandbox::*;
+//! Real processes in real sandboxes: each case as root, as an ordinary user with subordinate ids, and as one without.
+//!
+//! `main` is the test's own, since a sandbox's first processes are this program started again. Started as root, the cases of
+//! ordinary users start it once more as the user `wharf-test`; started by an ordinary user, those of root are skipped.
+
+mod fuse;
+mod host;
+mod limits;
+mod mounts;
+mod network;
+mod process;
+mod rig;
+mod roots;
+mod seccomp;
+mod terminal;
+mod user;
+
+use libtest_mimic::{Arguments, Trial};
+use rig::{Rig, Who};
+use wharf_sandbox::init_if_asked_with;
+
+/// A case: its name and what it does.
+type Case = (&'static str, fn(&Rig));
+
 fn main() {
-    wharf_sandbox::init_if_asked();
-    let args: Vec<String> = std::env::args().collect();
-    let dir = args[1].clone();
-    let sandbox = Sandbox::new(Options::default());
-    println!("{:?}", sandbox.identity());
-    let root = if args[2] == "plain" {
-        Root::Plain { dir: dir.into() }
-    } else {
-        let base = std::path::PathBuf::from(&args[2]);
-        let _ = std::fs::remove_dir_all(&base);
-        std::fs::create_dir_all(base.join("u")).unwrap();
-        std::fs::create_dir_all(base.join("w")).unwrap();
-        Root::Overlay {
-            lower: dir.into(),
-            upper: base.join("u"),
-            work: base.join("w"),
-        }
-    };
-    let n = 4;
-    for _ in 0..n {
-        let mut spec = Spec::new(root.clone(), args[3..].iter().map(Into::into).collect());
-        spec.env = vec!["PATH=/bin".into()];
-        let t = std::time::Instant::now();
-        let (mut r, w) = std::io::pipe().unwrap();
-        let running = match sandbox.start(&spec, Io::output_to(w.into()).unwrap()) {
-            Ok(r) => r,
-            Err(e) => {
-                println!("start: {e} {e:?}");
-                return;
-            }
-        };
-        let mut s = String::new();
-        let _ = r.read_to_string(&mut s);
-        let e = running.wait();
-        println!("{s}{e:?} {:?}", t.elapsed());
-        if n > 1 {
-            if let Root::Overlay { work, .. } = &root {
-                let _ = std::fs::remove_dir_all(work);
-                let _ = std::fs::create_dir(work);
-            }
-        }
+    init_if_asked_with(&[rig::REMOVE, roots::UPPERCASE]);
+    if mounts::talk_if_asked() {
+        return;
     }
+    let arguments = Arguments::from_args();
+    let groups = [
+        process::CASES,
+        roots::CASES,
+        mounts::CASES,
+        limits::CASES,
+        seccomp::CASES,
+        network::CASES,
+        terminal::CASES,
+        fuse::CASES,
+        host::CASES,
+    ];
+    let trials = Who::ALL
+        .iter()
+        .flat_map(|who| groups.iter().copied().flatten().map(|case| trial(*who, *case)));
+    libtest_mimic::run(&arguments, trials.collect()).exit();
+}
+
+fn trial(who: Who, (name, case): Case) -> Trial {
+    let full = format!("{}::{name}", who.name());
+    Trial::test(full.clone(), move || {
+        if user::is_here(who) {
+            Rig::new(who).map_or_else(|reason| wharf_testkit::skip(&reason), |rig| case(&rig));
+            Ok(())
+        } else {
+            user::run_as_other(who, &full)
+        }
+    })
 }

@@ -1,0 +1,180 @@
+//! A root that this program serves: a directory of the machine, read-only, as small as a FUSE server can be.
+
+use std::{
+    ffi::OsStr,
+    fs,
+    os::unix::{
+        ffi::OsStrExt,
+        fs::{FileExt, MetadataExt},
+    },
+    path::PathBuf,
+    sync::Mutex,
+    thread,
+    time::{Duration, UNIX_EPOCH},
+};
+
+use fuser::{
+    Config, Errno, FileAttr, FileHandle, FileType, Filesystem, Generation, INodeNo, LockOwner, OpenFlags,
+    ReplyAttr, ReplyData, ReplyDirectory, ReplyEntry, Request, Session, SessionACL,
+};
+use wharf_sandbox::{Exit, Io, Root, SandboxError};
+
+use crate::{Case, rig::Rig};
+
+pub(crate) const CASES: &[Case] = &[
+    ("a_served_root", a_served_root),
+    ("a_server_that_gives_up", a_server_that_gives_up),
+];
+
+fn a_served_root(rig: &Rig) {
+    let (upper, work) = rig.fresh_upper();
+    let mut spec = rig.script("cat /etc/motd; echo new > /etc/new; ls /etc; grep -c fuse /proc/mounts; awk '$2 == \"/\" {print $3}' /proc/mounts");
+    fs::write(rig.root().join("etc/motd"), "served\n").unwrap();
+    spec.root = Root::FuseOverlay {
+        upper: upper.clone(),
+        work,
+    };
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let mut running = rig
+        .sandbox
+        .start(&spec, Io::output_to(writer.into()).unwrap())
+        .unwrap();
+    let connection = running.fuse_fd().unwrap();
+    let root = rig.root();
+    let server = thread::spawn(move || {
+        let mut config = Config::default();
+        config.acl = SessionACL::All;
+        let session = Session::from_fd(Served::new(root), connection, SessionACL::All, config).unwrap();
+        session.run()
+    });
+    running.served().unwrap();
+    let mut output = String::new();
+    std::io::Read::read_to_string(&mut reader, &mut output).unwrap();
+    assert_eq!(running.wait().unwrap(), Exit::Code(0), "{output}");
+    // The lower file system is not to be seen.
+    assert_eq!(output, "served\nhosts\nmotd\nnew\nresolv.conf\n0\noverlay\n");
+    server.join().unwrap().unwrap();
+    assert_eq!(
+        fs::read_dir(upper).unwrap().count(),
+        1,
+        "the upper directory holds /etc and no mount point"
+    );
+}
+
+fn a_server_that_gives_up(rig: &Rig) {
+    let (upper, work) = rig.fresh_upper();
+    let mut spec = rig.script("true");
+    spec.root = Root::FuseOverlay { upper, work };
+    let mut running = rig.sandbox.start(&spec, Io::null().unwrap()).unwrap();
+    drop(running.fuse_fd().unwrap());
+    running.served().unwrap();
+    assert!(matches!(running.wait(), Err(SandboxError::Setup(_))));
+}
+
+/// Paths by inode number: the root is number 1, the others in the order in which they were asked for.
+struct Served(Mutex<Vec<PathBuf>>);
+
+const FOREVER: Duration = Duration::from_secs(3600);
+
+impl Served {
+    fn new(root: PathBuf) -> Self {
+        Self(Mutex::new(vec![root]))
+    }
+
+    fn path(&self, inode: INodeNo) -> PathBuf {
+        self.0.lock().unwrap()[inode.0 as usize - 1].clone()
+    }
+
+    fn number(&self, path: PathBuf) -> u64 {
+        let mut paths = self.0.lock().unwrap();
+        let known = paths.iter().position(|other| *other == path);
+        known.unwrap_or_else(|| {
+            paths.push(path);
+            paths.len() - 1
+        }) as u64
+            + 1
+    }
+
+    fn attributes(&self, path: PathBuf) -> Option<FileAttr> {
+        let found = fs::symlink_metadata(&path).ok()?;
+        Some(FileAttr {
+            ino: INodeNo(self.number(path)),
+            size: found.size(),
+            blocks: found.blocks(),
+            atime: UNIX_EPOCH,
+            mtime: UNIX_EPOCH,
+            ctime: UNIX_EPOCH,
+            crtime: UNIX_EPOCH,
+            kind: kind(found.file_type()),
+            perm: found.mode() as u16 & 0o7777,
+            nlink: 1,
+            uid: 0,
+            gid: 0,
+            rdev: 0,
+            blksize: 4096,
+            flags: 0,
+        })
+    }
+}
+
+fn kind(kind: fs::FileType) -> FileType {
+    match (kind.is_dir(), kind.is_symlink()) {
+        (true, _) => FileType::Directory,
+        (_, true) => FileType::Symlink,
+        _ => FileType::RegularFile,
+    }
+}
+
+impl Filesystem for Served {
+    fn lookup(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
+        match self.attributes(self.path(parent).join(name)) {
+            Some(attributes) => reply.entry(&FOREVER, &attributes, Generation(0)),
+            None => reply.error(Errno::ENOENT),
+        }
+    }
+
+    fn getattr(&self, _: &Request, inode: INodeNo, _: Option<FileHandle>, reply: ReplyAttr) {
+        match self.attributes(self.path(inode)) {
+            Some(attributes) => reply.attr(&FOREVER, &attributes),
+            None => reply.error(Errno::ENOENT),
+        }
+    }
+
+    fn readlink(&self, _: &Request, inode: INodeNo, reply: ReplyData) {
+        match fs::read_link(self.path(inode)) {
+            Ok(target) => reply.data(target.as_os_str().as_bytes()),
+            Err(_) => reply.error(Errno::EIO),
+        }
+    }
+
+    fn read(
+        &self,
+        _: &Request,
+        inode: INodeNo,
+        _: FileHandle,
+        offset: u64,
+        size: u32,
+        _: OpenFlags,
+        _: Option<LockOwner>,
+        reply: ReplyData,
+    ) {
+        let mut buffer = vec![0; size as usize];
+        match fs::File::open(self.path(inode)).and_then(|file| file.read_at(&mut buffer, offset)) {
+            Ok(length) => reply.data(&buffer[..length]),
+            Err(_) => reply.error(Errno::EIO),
+        }
+    }
+
+    fn readdir(&self, _: &Request, inode: INodeNo, _: FileHandle, offset: u64, mut reply: ReplyDirectory) {
+        let folder = self.path(inode);
+        let entries = fs::read_dir(&folder).into_iter().flatten().flatten();
+        for (place, entry) in entries.enumerate().skip(offset as usize) {
+            let number = INodeNo(self.number(entry.path()));
+            let kind = entry.file_type().map_or(FileType::RegularFile, kind);
+            if reply.add(number, place as u64 + 1, kind, entry.file_name()) {
+                break;
+            }
+        }
+        reply.ok();
+    }
+}
