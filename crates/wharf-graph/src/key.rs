@@ -87,7 +87,7 @@ pub struct ResolvedUser {
 
 impl ExactKey {
     /// The key of `step` on `trees`: one for each of the step's inputs, in their order. Where a step takes a part of an input
-    /// only (COPY), the caller gives the digest of a tree of that part.
+    /// only (COPY, the `source` of a mount), the caller gives the digest of a tree of that part.
     pub fn new(step: &Step, resolved: &Resolved, trees: &[TreeDigest]) -> Self {
         let mut encoder = Encoder::new("wharf exact key", KEY_VERSION);
         encoder.digest(&FamilyKey::new(step, resolved).0);

@@ -1,4 +1,4 @@
-//! A Dockerfile of 2,000 lines, for measuring: `cargo test --release -p wharf-graph --test lower -- --ignored --nocapture`.
+//! A Dockerfile of 2,000 lines, for measuring: `cargo test --release -p wharf-graph --test it -- --ignored --nocapture`.
 
 use std::{fmt::Write as _, time::Instant};
 

@@ -6,6 +6,7 @@
 
 mod dump;
 mod errors;
+mod keys;
 mod options;
 mod speed;
 

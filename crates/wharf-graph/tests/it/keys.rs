@@ -1,0 +1,187 @@
+//! Keys: what splits them, what does not, and what they were yesterday.
+
+use wharf_graph::{
+    CopySource, Graph, Mount, Op, Resolved, ResolvedUser, Source, Step,
+    key::{ExactKey, FamilyKey, Lane, SlotKey, StrongKey},
+};
+use wharf_oci::Digest;
+use wharf_tree::TreeDigest;
+
+use crate::{lowered, options};
+
+const DOCKERFILE: &str = "FROM alpine
+ARG A=1
+WORKDIR /w
+USER app
+RUN --mount=type=cache,target=/c --mount=type=secret,id=s --mount=target=/ctx make
+COPY --chown=app src /src
+";
+
+fn graph() -> Graph {
+    lowered(DOCKERFILE, &options::plain(), &options::KnownBases::new()).unwrap()
+}
+
+/// The step of this kind.
+fn step(graph: &Graph, kind: &str) -> Step {
+    graph
+        .steps
+        .iter()
+        .find(|step| step.op.kind() == kind)
+        .unwrap()
+        .clone()
+}
+
+fn resolved() -> Resolved {
+    Resolved {
+        user: Some(ResolvedUser {
+            uid: 1000,
+            gid: 1000,
+            groups: vec![27],
+            home: "/home/app".to_owned(),
+        }),
+        seccomp: Some(Digest::of(b"profile")),
+        scope: "team".to_owned(),
+        trace_version: 1,
+    }
+}
+
+fn trees(step: &Step) -> Vec<TreeDigest> {
+    let tree = |number: usize| TreeDigest(Digest::of(&[number as u8]));
+    (0..step.inputs.len()).map(tree).collect()
+}
+
+fn run_of(step: &mut Step) -> &mut wharf_graph::RunOp {
+    match &mut step.op {
+        Op::Run(run) => run,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn keys_are_what_they_were() {
+    let graph = graph();
+    let keys: Vec<String> = ["source", "mkdir", "run", "copy"]
+        .map(|kind| step(&graph, kind))
+        .iter()
+        .map(|step| ExactKey::new(step, &resolved(), &trees(step)).0.hex())
+        .collect();
+    insta::assert_snapshot!(keys.join("\n"), @r"
+    726351b9400658815235f646108db41393689827ad5ecafade6966b910898aea
+    b8549bd85e6c270141af9929519c809b176eaf35c0b9f1da9871923994140f0b
+    fd39aee1557a0075ab410891ca2603a85f0a29cd8c392438ea067f32924eb874
+    f2b4c4f56477b6cf5024b5c18324242de00ee4c5a03622429ac483f9ed5eae3c
+    ");
+    let family = FamilyKey::new(&step(&graph, "run"), &resolved());
+    let lane = Lane::new("services/a:Dockerfile", "build", 0);
+    let others = [
+        family.0,
+        SlotKey::new(family, lane, 0).0,
+        SlotKey::new(family, Lane::empty(), 7).0,
+        StrongKey::new(family, &Digest::of(b"set"), &Digest::of(b"answers")).0,
+    ];
+    insta::assert_snapshot!(others.map(|key| key.hex()).join("\n"), @r"
+    91e8803c4bf59b6619dfcb3acd559c5900d9b885104b7921f8f50b58690e2858
+    818690afaad5f3c9af32c0b89cbf4e697d33a28a19af240bb695f41caa0f0e6b
+    fd8c0a8d85ef0064a9432f41b81ebb9768a5e4a8cbd366a786eef9883d8e6ef8
+    8a93aeb65de4843ac6f0950f530e2c2bf8911dc8b691b42da3c3a75f9c8ca032
+    ");
+}
+
+#[test]
+fn what_a_process_can_see_splits() {
+    let step = step(&graph(), "run");
+    let key = FamilyKey::new(&step, &resolved());
+    let changes: [fn(&mut Step, &mut Resolved); 14] = [
+        |step, _| run_of(step).args.push("x".to_owned()),
+        |step, _| run_of(step).env = [("A".to_owned(), "2".to_owned())].into(),
+        |step, _| run_of(step).cwd.push('x'),
+        |step, _| drop(run_of(step).mounts.remove(0)),
+        |step, _| run_of(step).mounts.reverse(),
+        |step, _| run_of(step).network = wharf_graph::NetworkMode::None,
+        |step, _| run_of(step).security = wharf_graph::SecurityMode::Insecure,
+        |step, _| run_of(step).hostname = Some("h".to_owned()),
+        |step, _| run_of(step).shm_size = Some(1),
+        |step, _| step.platform = "linux/arm64".parse().unwrap(),
+        |_, resolved| resolved.user.as_mut().unwrap().uid = 0,
+        |_, resolved| resolved.user.as_mut().unwrap().home.push('x'),
+        |_, resolved| resolved.seccomp = None,
+        |_, resolved| resolved.scope.clear(),
+    ];
+    for (number, change) in changes.into_iter().enumerate() {
+        let (mut step, mut resolved) = (step.clone(), resolved());
+        change(&mut step, &mut resolved);
+        assert_ne!(FamilyKey::new(&step, &resolved), key, "change {number}");
+    }
+}
+
+#[test]
+fn what_it_cannot_see_does_not() {
+    let step = step(&graph(), "run");
+    let key = FamilyKey::new(&step, &resolved());
+    let changes: [fn(&mut Step); 4] = [
+        |step| run_of(step).proxy = [("http_proxy".to_owned(), "x".to_owned())].into(),
+        // The numbers that it stands for are in the key.
+        |step| run_of(step).user = "1000".to_owned(),
+        |step| step.name.push('x'),
+        |step| step.origin = None,
+    ];
+    for (number, change) in changes.into_iter().enumerate() {
+        let mut step = step.clone();
+        change(&mut step);
+        assert_eq!(FamilyKey::new(&step, &resolved()), key, "change {number}");
+    }
+    let mut unresolved = step.clone();
+    run_of(&mut unresolved).user = "1000".to_owned();
+    let nobody = Resolved::default();
+    assert_ne!(
+        FamilyKey::new(&unresolved, &nobody),
+        FamilyKey::new(&step, &nobody)
+    );
+}
+
+#[test]
+fn inputs_split_the_exact_key_only() {
+    let step = step(&graph(), "run");
+    let trees = trees(&step);
+    let key = ExactKey::new(&step, &resolved(), &trees);
+    for number in 0..trees.len() {
+        let mut trees = trees.clone();
+        trees[number] = TreeDigest(Digest::of(b"other"));
+        assert_ne!(ExactKey::new(&step, &resolved(), &trees), key, "input {number}");
+    }
+}
+
+#[test]
+fn a_hint_is_no_part_of_an_op() {
+    let graph = graph();
+    let mut context = graph
+        .steps
+        .iter()
+        .find(|step| matches!(step.op, Op::Source(Source::Context(_))))
+        .unwrap()
+        .clone();
+    let digest = context.op.digest();
+    if let Op::Source(Source::Context(source)) = &mut context.op {
+        source.paths.insert("src".to_owned());
+    }
+    assert_eq!(context.op.digest(), digest);
+}
+
+#[test]
+fn neighbours_do_not_run_together() {
+    let mut one = step(&graph(), "run");
+    let mut other = one.clone();
+    run_of(&mut one).args = vec!["ab".to_owned(), "c".to_owned()];
+    run_of(&mut other).args = vec!["a".to_owned(), "bc".to_owned()];
+    assert_ne!(one.op.digest(), other.op.digest());
+    let mut copy = step(&graph(), "copy");
+    let digest = copy.op.digest();
+    if let Op::Copy(op) = &mut copy.op {
+        op.sources.push(CopySource::Checkout(wharf_graph::Input(1)));
+    }
+    assert_ne!(copy.op.digest(), digest);
+    assert!(matches!(
+        run_of(&mut one).mounts[..],
+        [Mount::Cache(_), Mount::Secret(_), Mount::Bind(_)]
+    ));
+}
