@@ -18,6 +18,7 @@ use crate::{
     disk::Disk,
     error::{OpenError, StoreError},
     fetch::Fetches,
+    gc,
     layout::{DIRECTORIES, FORMAT, VERSION},
     lease::Lease,
     record, remove,
@@ -89,6 +90,7 @@ impl Store {
             Err(_) => make(path)?,
         };
         check_format(path, &disk)?;
+        gc::undo_killed(&disk)?;
         work::clean_in_background(&disk, options.remove_tree.clone())?;
         let inner = Inner {
             root: path.to_owned(),

@@ -51,7 +51,6 @@ impl Store {
     /// Hashes every object, decodes every tree, and looks whether what results, memos, images and pins name is here.
     pub fn verify(&self) -> Result<VerifyReport, GcError> {
         let lock = self.lock_maintenance()?;
-        self.restore_trash()?;
         let check = Check {
             store: self,
             report: Mutex::default(),

@@ -11,14 +11,15 @@ mod plan;
 mod prune;
 mod sweep;
 
-use std::time::Duration;
+use std::{fs::File, time::Duration};
 
 use rustix::fs::FlockOperation;
 
 use crate::{
     df::Usage,
+    disk::Disk,
     error::StoreError,
-    layout::{self, LOCKS},
+    layout::{self, LOCKS, TRASH},
     lease::{self, State},
     lock::{self, Attempt},
     root::Root,
@@ -98,7 +99,6 @@ impl Store {
     /// disk.
     pub fn gc(&self, policy: &GcPolicy) -> Result<GcReport, GcError> {
         let lock = self.lock_maintenance()?;
-        self.restore_trash()?;
         work::clean_now(self.disk(), self.options().remove_tree.as_ref())?;
         let mut report = self.collect(policy)?;
         prune::all(self, policy, &mut report)?;
@@ -148,19 +148,32 @@ impl Store {
         Ok(images.chain(pins).collect())
     }
 
-    /// Puts back what a collection left aside when it was killed. For who holds the maintenance lock.
-    pub(crate) fn restore_trash(&self) -> Result<(), StoreError> {
-        sweep::restore(self)
-    }
-
-    /// One process at a time collects garbage or verifies.
-    pub(crate) fn lock_maintenance(&self) -> Result<std::fs::File, GcError> {
-        let place = layout::file(LOCKS, "maintenance");
-        match lock::try_lock(self.disk(), &place, FlockOperation::NonBlockingLockExclusive)? {
-            Attempt::Taken(lock) => Ok(lock),
+    /// One process at a time collects garbage or verifies. What a killed one has left is undone first.
+    pub(crate) fn lock_maintenance(&self) -> Result<File, GcError> {
+        match try_lock(self.disk())? {
+            Attempt::Taken(lock) => {
+                sweep::restore(self.disk())?;
+                Ok(lock)
+            }
             Attempt::Busy(pid) => Err(GcError::Running { pid }),
         }
     }
+}
+
+/// Undoes what a killed collection has left, unless one is running.
+pub(crate) fn undo_killed(disk: &Disk) -> Result<(), StoreError> {
+    if disk.list(TRASH)?.is_empty() {
+        return Ok(());
+    }
+    match try_lock(disk)? {
+        Attempt::Taken(_lock) => sweep::restore(disk),
+        Attempt::Busy(_) => Ok(()),
+    }
+}
+
+fn try_lock(disk: &Disk) -> Result<Attempt<File>, StoreError> {
+    let place = layout::file(LOCKS, "maintenance");
+    lock::try_lock(disk, &place, FlockOperation::NonBlockingLockExclusive)
 }
 
 /// What running processes need.

@@ -3,6 +3,7 @@
 use super::census::Counted;
 use crate::{
     df::Usage,
+    disk::Disk,
     error::StoreError,
     layout::{self, TRASH},
     stamp::Stamp,
@@ -56,7 +57,7 @@ impl<'a> Sweep<'a> {
         let trash = layout::trash(&victim.place);
         let used = self.store.disk().stat(&trash)?.map(|stat| Stamp::used(&stat));
         if used != Some(victim.counted.used) {
-            return put_back(self.store, &trash, &victim.place);
+            return put_back(self.store.disk(), &trash, &victim.place);
         }
         self.store.disk().remove(&trash)?;
         self.removed = self.removed.and(victim.counted.bytes);
@@ -64,18 +65,18 @@ impl<'a> Sweep<'a> {
     }
 }
 
-/// Puts everything back that a collection left aside when it was killed.
-pub(super) fn restore(store: &Store) -> Result<(), StoreError> {
-    for name in store.disk().list(TRASH)? {
-        put_back(store, &layout::file(TRASH, &name), &layout::untrash(&name))?;
+/// Puts everything back that a collection left aside when it was killed. For who holds the maintenance lock.
+pub(super) fn restore(disk: &Disk) -> Result<(), StoreError> {
+    for name in disk.list(TRASH)? {
+        put_back(disk, &layout::file(TRASH, &name), &layout::untrash(&name))?;
     }
     Ok(())
 }
 
 /// One that was written again meanwhile stays instead.
-fn put_back(store: &Store, trash: &str, place: &str) -> Result<(), StoreError> {
-    if !store.disk().move_if_there(trash, place, false)? {
-        store.disk().remove(trash)?;
+fn put_back(disk: &Disk, trash: &str, place: &str) -> Result<(), StoreError> {
+    if !disk.move_if_there(trash, place, false)? {
+        disk.remove(trash)?;
     }
     Ok(())
 }

@@ -142,7 +142,8 @@ impl StatCache {
         learned.insert((stat.device, stat.inode), known);
     }
 
-    /// Writes what was learned, if anything was. Of two processes that save, the later one wins.
+    /// Writes what was learned, if anything was. Of two processes that save, the later one wins. A failure costs the next build
+    /// time and nothing else.
     pub fn save(&self) -> Result<(), StoreError> {
         let Some(place) = &self.place else {
             return Ok(());
