@@ -22,7 +22,7 @@ pub enum DirRole {
     Opaque,
 }
 
-/// A directory of a tree. Shared by [`Arc`]: to change one, [`Arc::make_mut`] it and use [`Dir::entries_mut`]; untouched
+/// A directory of a tree. Shared by `Arc`: to change one, `Arc::make_mut` it and use [`Dir::entries_mut`]; untouched
 /// children stay shared.
 #[derive(Clone, Default)]
 pub struct Dir {

@@ -1,11 +1,9 @@
 //! Layer or tree → tar.
 
-use std::{
-    collections::BTreeMap,
-    io::{self, Write},
-};
+use std::{collections::BTreeMap, io::Write};
 
 use super::{
+    error::ExportError,
     import::{OPAQUE, WHITEOUT},
     writer::{Out, Writer},
 };
@@ -23,46 +21,6 @@ use crate::{
 pub struct ExportOptions {
     /// No time is later than this (SOURCE_DATE_EPOCH with rewriting), in seconds since the epoch.
     pub clamp_mtimes: Option<i64>,
-}
-
-/// Why no tar could be made.
-#[derive(Debug, thiserror::Error)]
-pub enum ExportError {
-    /// Writing failed.
-    #[error("cannot write the archive")]
-    Write(#[from] io::Error),
-    /// A content is missing, or not as long as the tree says.
-    #[error("cannot archive the content of {path}")]
-    Content {
-        /// The file.
-        path: TreePath,
-        /// Why.
-        source: io::Error,
-    },
-    /// The tree that was given for merged lacks a directory of the layer.
-    #[error("{path} is a directory of the layer, but not of the merged tree")]
-    NotMerged {
-        /// The directory.
-        path: TreePath,
-    },
-    /// A name that means something else in a layer tar.
-    #[error("{path} cannot be in a layer archive: names that start with `.wh.` mean that something is gone")]
-    Reserved {
-        /// The entry.
-        path: TreePath,
-    },
-    /// Something of so long a name is gone that the mark for it (`.wh.` and the name) is longer than a name may be.
-    #[error("the name of {path} is too long to say in a layer archive that it is gone")]
-    Whiteout {
-        /// What is gone.
-        path: TreePath,
-    },
-    /// An extended attribute whose name holds `=`, which no tar can say.
-    #[error("{path} has an extended attribute that no archive can hold")]
-    Xattr {
-        /// The entry.
-        path: TreePath,
-    },
 }
 
 /// Writes `layer` as a layer tar. `merged` is the tree after the layer, of which structural directories take their

@@ -1,23 +1,23 @@
 //! tar → layer.
 
 use std::{
-    io::{self, BufReader, Read},
+    io::{BufReader, Read},
     sync::Arc,
 };
 
 use super::{
-    header::FormatError,
-    reader::{Archive, Member, ReadError},
+    convert::{attrs, device, lossy, path, symlink},
+    error::ImportError,
+    reader::{Archive, Member},
 };
 use crate::{
     blob::BlobSink,
     build::{BuildError, LayerBuilder},
-    decode::XATTR_SIZE_MAX,
     dir::DirRole,
-    entry::{Attrs, Device, Entry, Node, Xattrs},
+    entry::{Entry, Node},
     lookup::FollowLast,
     pack::MAX_ENTRIES,
-    path::{PATH_MAX, PathError, TreePath},
+    path::TreePath,
     tree::{Layer, Tree},
 };
 
@@ -50,88 +50,6 @@ pub struct ImportOptions<'a> {
     pub limits: Limits,
 }
 
-/// Why a tar was refused. Names are as they stand in the tar.
-#[derive(Debug, thiserror::Error)]
-pub enum ImportError {
-    /// The archive cannot be read, which may mean that it cannot be decompressed.
-    #[error("cannot read the archive")]
-    Read(#[source] io::Error),
-    /// Not a tar, or a damaged one.
-    #[error(transparent)]
-    Format(#[from] FormatError),
-    /// A content could not be read, or not be kept.
-    #[error("cannot take the content of `{name}`")]
-    Content {
-        /// The member.
-        name: String,
-        /// Why.
-        source: io::Error,
-    },
-    /// More members or bytes than [`Limits`] allow.
-    #[error("the archive holds more than {limit} {what}")]
-    TooMuch {
-        /// How many are allowed.
-        limit: u64,
-        /// Of what.
-        what: &'static str,
-    },
-    /// A name with `..` that leads out of the root.
-    #[error("`{name}` leads out of the archive")]
-    Outside {
-        /// The name, or the target of a hard link.
-        name: String,
-    },
-    /// A name that no file can have.
-    #[error("`{name}` cannot be a path")]
-    Name {
-        /// The name.
-        name: String,
-        /// Why.
-        source: PathError,
-    },
-    /// A member below a file or a symbolic link of the same archive.
-    #[error("`{name}` cannot be placed")]
-    Place {
-        /// The member.
-        name: String,
-        /// What is in the way.
-        source: BuildError,
-    },
-    /// A hard link to a file that is neither in the archive before it nor in the parent.
-    #[error("`{name}` is a hard link to `{target}`, which is not there")]
-    LinkTarget {
-        /// The member.
-        name: String,
-        /// Its target.
-        target: String,
-    },
-    /// A kind of member that no layer has.
-    #[error("`{name}` is of unknown type `{}`", char::from(*.kind))]
-    Kind {
-        /// The member.
-        name: String,
-        /// The type flag.
-        kind: u8,
-    },
-    /// A value that Linux cannot hold.
-    #[error("`{name}` has a bad {what}")]
-    Range {
-        /// The member.
-        name: String,
-        /// What is out of range.
-        what: &'static str,
-    },
-}
-
-impl From<ReadError> for ImportError {
-    fn from(error: ReadError) -> Self {
-        match error {
-            ReadError::Io(error) => Self::Read(error),
-            ReadError::Format(error) => Self::Format(error),
-        }
-    }
-}
-
 /// Reads an uncompressed layer tar to its end, contents into `blobs` (OCI image specification, "Image Layer Filesystem
 /// Changeset"). Leading slashes are ignored; a later member of the same name replaces an earlier one; parents that are not
 /// listed are structural. A hard link has its target's attributes, whatever its own header says. Nothing is written
@@ -152,6 +70,11 @@ pub fn import_archive(
     options: &ImportOptions<'_>,
 ) -> Result<Layer, ImportError> {
     Import::new(blobs, options, Whiteouts::Literal).run(reader)
+}
+
+/// Whether `reader`, uncompressed, starts as a tar does: what ADD unpacks. An empty one is none.
+pub fn is_archive(reader: impl Read) -> bool {
+    matches!(Archive::new(reader).next(), Ok(Some(_)))
 }
 
 /// What names that start with `.wh.` are.
@@ -348,75 +271,11 @@ fn place(path: &TreePath) -> impl Fn(BuildError) -> ImportError + '_ {
     }
 }
 
-/// A name of the archive as a path below its root.
-fn path(name: &[u8]) -> Result<TreePath, ImportError> {
-    let mut depth = 0_usize;
-    for component in name.split(|byte| *byte == b'/') {
-        depth = match component {
-            b"" | b"." => Some(depth),
-            b".." => depth.checked_sub(1),
-            _ => Some(depth + 1),
-        }
-        .ok_or_else(|| ImportError::Outside { name: lossy(name) })?;
-    }
-    TreePath::new(name).map_err(|source| ImportError::Name {
-        name: lossy(name),
-        source,
-    })
-}
-
-fn attrs(member: &Member) -> Result<Attrs, ImportError> {
-    let range = |what| ImportError::Range {
-        name: lossy(&member.path),
-        what,
-    };
-    Ok(Attrs {
-        mode: if member.kind == b'2' { 0o777 } else { member.mode },
-        uid: member.uid.try_into().map_err(|_| range("owner"))?,
-        gid: member.gid.try_into().map_err(|_| range("group"))?,
-        xattrs: xattrs(&member.xattrs).map_err(|()| range("extended attribute"))?,
-    })
-}
-
-fn xattrs(xattrs: &Xattrs) -> Result<Option<Arc<Xattrs>>, ()> {
-    let fits = |(name, value): (&Vec<u8>, &Vec<u8>)| {
-        (1..=255).contains(&name.len()) && !name.contains(&0) && value.len() <= XATTR_SIZE_MAX
-    };
-    if !xattrs.iter().all(fits) {
-        return Err(());
-    }
-    Ok((!xattrs.is_empty()).then(|| Arc::new(xattrs.clone())))
-}
-
-fn symlink(member: &Member) -> Result<Node, ImportError> {
-    let target = &member.link[..];
-    if target.is_empty() || target.len() >= PATH_MAX || target.contains(&0) {
-        return Err(ImportError::Range {
-            name: lossy(&member.path),
-            what: "link target",
-        });
-    }
-    Ok(Node::Symlink(target.into()))
-}
-
-fn device(member: &Member) -> Result<Device, ImportError> {
-    let (major, minor) = member.device;
-    let device = u32::try_from(major).ok().zip(u32::try_from(minor).ok());
-    let device = device.and_then(|(major, minor)| Device::new(major, minor));
-    device.ok_or_else(|| ImportError::Range {
-        name: lossy(&member.path),
-        what: "device number",
-    })
-}
-
-fn lossy(name: &[u8]) -> String {
-    String::from_utf8_lossy(name).into_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
+        Attrs,
         tar::{
             header::{BLOCK, NewHeader},
             pax,
@@ -622,6 +481,8 @@ mod tests {
             "error: no header where one should be (wrong checksum)"
         );
         assert_eq!(read(b""), "/ structural\n");
+        let looks = [&bytes[..], &bytes[..BLOCK], &damaged, b"", b"text", &[0; 1024]].map(is_archive);
+        assert_eq!(looks, [true, true, true, false, false, false]);
         let mut huge = NewHeader::new(b'x');
         huge.size((1 << 33) - 1);
         assert_eq!(read(&huge.finish()), "error: extended header of 8589934591 bytes");
