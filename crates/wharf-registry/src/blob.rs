@@ -198,13 +198,14 @@ impl Source {
     ) -> Result<(Download, Option<OwnedSemaphorePermit>), Error> {
         let permit = self.peer.transfer().await;
         let http = self.peer.http();
-        let request = self.authorized_get(digest).await?;
+        let patience = self.peer.patience(expect.limit);
+        let request = self.authorized_get(digest).await?.total_timeout(patience);
         match http.download(request, expect.clone()).await {
             Ok(download) => Ok((download, permit)),
             // The first request of all, or an expired token: one small request finds out what is asked for.
             Err(wharf_http::Error::Unauthorized { .. }) => {
                 self.has_blob(digest).await?;
-                let request = self.authorized_get(digest).await?;
+                let request = self.authorized_get(digest).await?.total_timeout(patience);
                 let download = http.download(request, expect).await;
                 Ok((
                     download.map_err(|error| Error::of_http(&self.name, error))?,

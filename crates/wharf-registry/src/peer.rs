@@ -41,6 +41,9 @@ pub(crate) struct Peer {
 /// A mirror that could not be reached is not asked again for so long.
 const DOWN: Duration = Duration::from_mins(1);
 
+/// Bytes a second below which a transfer is given up in the long run; that nothing moves is noticed much earlier.
+const SLOWEST: u64 = 64 << 10;
+
 /// What a request needs besides itself: the repository whose account asks, what that shall allow, and how messages
 /// call it.
 #[derive(Clone, Debug)]
@@ -113,10 +116,9 @@ impl Peer {
         let Some(asked) = challenge::of(response.headers()) else {
             return Ok(response);
         };
-        let anything_new = shown.is_none() || matches!(asked, Challenge::Bearer { .. });
         *lock(&self.challenge) = Some(asked);
         let (authorized, now) = self.authorize(request.clone(), purpose, shown.as_deref()).await?;
-        if !anything_new || now.is_none() || now == shown {
+        if now.is_none() || now == shown {
             return Ok(response);
         }
         self.http.send(&authorized).await.map_err(fail)
@@ -153,6 +155,12 @@ impl Peer {
         let account = self.settings.account(&self.registry, repository).await;
         lock(&self.accounts).insert(repository.to_owned(), account.clone());
         account
+    }
+
+    /// How long `size` bytes may take in all: what every request may take, and what they take on a slow line.
+    pub(crate) fn patience(&self, size: u64) -> Duration {
+        let slowest = Duration::from_secs(size / SLOWEST);
+        self.http.options().timeouts.total.saturating_add(slowest)
     }
 
     /// Waits until one more transfer may run.

@@ -103,6 +103,7 @@ impl Source {
         let request = Request::new(Method::PUT, session.last(descriptor))
             .body(body.clone())
             .response_timeout(COMMIT)
+            .total_timeout(self.peer.patience(descriptor.size))
             .retry(RetryPolicy::NEVER);
         session
             .send(self, octets(self, request)?, self.push())
