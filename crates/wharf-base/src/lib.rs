@@ -10,8 +10,13 @@
 
 mod suggest;
 
+pub mod apt;
+pub mod dpkg;
+
 pub mod observe;
+pub mod plan;
 pub mod settings;
 
 pub use observe::{Observer, Phase, Progress, Unobserved};
+pub use plan::{Base, BaseKey, BasePlan, ConfigureError, ConfigureOp, Configurer, Package, Reason};
 pub use settings::{BaseSettings, Origin, SettingsError, Variant};
