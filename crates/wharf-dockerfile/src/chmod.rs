@@ -190,14 +190,14 @@ impl Action<'_> {
                 'r' => bits |= READ,
                 'w' => bits |= WRITE,
                 'x' => bits |= EXECUTE,
-                'X' if self.operator == '+' => execute_if = EXECUTE,
+                'X' if self.operator == '-' => bits |= EXECUTE,
+                'X' => execute_if = EXECUTE,
                 's' if special => bits |= SET_IDS,
                 't' if special => {
                     self.who |= STICKY;
                     bits |= STICKY;
                 }
-                // What makes no sense for these operators and classes is overlooked.
-                'X' | 's' | 't' => {}
+                's' | 't' => {}
                 'u' | 'g' | 'o' => {
                     self.finish(&mut bits, &mut execute_if, true);
                     self.copy_class(c);
@@ -271,6 +271,10 @@ mod tests {
         check("=rw,+X", 0o600, true, 0o777);
         check("u=rwx,go=rx", 0o600, false, 0o755);
         check("u=rwx,go=u-w", 0o600, false, 0o755);
+        check("u=rwX,go=rX", 0o600, false, 0o644);
+        check("u=rwX,go=rX", 0o700, false, 0o755);
+        check("u=rwX,go=rX", 0o600, true, 0o755);
+        check("a-X", 0o755, false, 0o644);
         check("go=", 0o777, false, 0o700);
         check("g=u-w", 0o750, false, 0o750);
         check("g+u", 0o640, false, 0o660);

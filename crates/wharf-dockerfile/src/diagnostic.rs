@@ -52,6 +52,8 @@ pub enum SyntaxError {
     RepeatedDirective(String),
     #[error("invalid escape token '{0}' does not match ` or \\")]
     InvalidEscape(String),
+    #[error("frontend {0} is not built in")]
+    UnknownFrontend(String),
     #[error("unknown instruction: {0}")]
     UnknownInstruction(String),
     #[error("a line continuation without an instruction")]
@@ -133,6 +135,9 @@ impl SyntaxError {
     /// What to do about it, where that is not plain from the message.
     fn hint(&self) -> Option<String> {
         let hint = match self {
+            Self::UnknownFrontend(_) => {
+                "only docker/dockerfile is; without the line, that language is used".to_owned()
+            }
             Self::NotUtf8 => "save the file as UTF-8".to_owned(),
             Self::NoStages => "begin a stage: FROM scratch".to_owned(),
             Self::BeforeFrom(_) => "only ARG may stand before the first FROM".to_owned(),

@@ -8,6 +8,7 @@ pub mod ast;
 mod chmod;
 mod diagnostic;
 mod expand;
+mod frontend;
 pub mod lint;
 mod numbers;
 mod parser;
@@ -26,6 +27,7 @@ pub use expand::{
     Environment, ExpandError, ExpandOptions, ExpandReason, Expansion, Quotes, Variables, expand, expand_with,
     expand_words,
 };
+pub use frontend::{is_known_frontend, unknown_frontend};
 pub use numbers::{DurationError, parse_duration};
 pub use parser::{Parse, parse, parse_bytes, parse_trigger};
 pub use ports::{ExposedPorts, PortError};

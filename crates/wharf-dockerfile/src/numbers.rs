@@ -77,16 +77,19 @@ pub enum DurationError {
 }
 
 /// The units and their nanoseconds.
-const UNITS: [(&str, f64); 8] = [
-    ("ns", 1.0),
-    ("us", 1e3),
-    ("µs", 1e3),
-    ("μs", 1e3),
-    ("ms", 1e6),
-    ("s", 1e9),
-    ("m", 60e9),
-    ("h", 3600e9),
+const UNITS: [(&str, u128); 8] = [
+    ("ns", 1),
+    ("us", 1_000),
+    ("µs", 1_000),
+    ("μs", 1_000),
+    ("ms", 1_000_000),
+    ("s", 1_000_000_000),
+    ("m", 60_000_000_000),
+    ("h", 3_600_000_000_000),
 ];
+
+/// More digits than a duration can have: what follows them is cut off.
+const MAX_FRACTION: usize = 18;
 
 /// A duration of HEALTHCHECK: numbers with units (`1h30m`, `1.5s`), 0 or at least a millisecond.
 pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
@@ -102,32 +105,47 @@ pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
     Ok(Duration::from_nanos(nanoseconds))
 }
 
+/// The nanoseconds of a row of numbers with units. Fractions of a nanosecond are cut off, number by number.
 fn sum_of_units(unsigned: &str, whole: &str) -> Result<u64, DurationError> {
     let invalid = || DurationError::Invalid(whole.to_owned());
+    let is_number = |c: char| c.is_ascii_digit() || c == '.';
     let mut rest = unsigned;
-    let mut total: f64 = 0.0;
+    let mut total: u128 = 0;
     if rest.is_empty() {
         return Err(invalid());
     }
     while !rest.is_empty() {
-        let is_number = |c: char| c.is_ascii_digit() || c == '.';
-        let number_end = rest.find(|c| !is_number(c)).unwrap_or(rest.len());
-        let (number, tail) = rest.split_at(number_end);
-        let number = decimal(number).ok_or_else(invalid)?;
-        let unit_end = tail.find(is_number).unwrap_or(tail.len());
-        let (unit, tail) = tail.split_at(unit_end);
-        total += number * nanoseconds_of(unit, whole)?;
+        let (number, tail) = rest.split_at(rest.find(|c| !is_number(c)).unwrap_or(rest.len()));
+        let (unit, tail) = tail.split_at(tail.find(is_number).unwrap_or(tail.len()));
+        let parts = number_parts(number).ok_or_else(invalid)?;
+        total += nanoseconds(parts, nanoseconds_of(unit, whole)?).ok_or_else(invalid)?;
         rest = tail;
     }
     // Go keeps durations in an i64.
-    if total > i64::MAX as f64 {
-        Err(invalid())
-    } else {
-        Ok(total.round() as u64)
-    }
+    i64::try_from(total).map(i64::unsigned_abs).map_err(|_| invalid())
 }
 
-fn nanoseconds_of(unit: &str, whole: &str) -> Result<f64, DurationError> {
+/// The digits before and after the point; not both empty.
+fn number_parts(number: &str) -> Option<(&str, &str)> {
+    let (integer, fraction) = number.split_once('.').unwrap_or((number, ""));
+    let is_empty = integer.is_empty() && fraction.is_empty();
+    let is_number = !is_empty && !fraction.contains('.');
+    is_number.then(|| (integer, &fraction[..fraction.len().min(MAX_FRACTION)]))
+}
+
+fn nanoseconds((integer, fraction): (&str, &str), unit: u128) -> Option<u128> {
+    let number = |digits: &str| {
+        if digits.is_empty() {
+            Some(0)
+        } else {
+            digits.parse::<u64>().ok()
+        }
+    };
+    let scale = 10_u128.pow(fraction.len() as u32);
+    Some(u128::from(number(integer)?) * unit + u128::from(number(fraction)?) * unit / scale)
+}
+
+fn nanoseconds_of(unit: &str, whole: &str) -> Result<u128, DurationError> {
     if unit.is_empty() {
         return Err(DurationError::MissingUnit(whole.to_owned()));
     }

@@ -9,7 +9,8 @@ use crate::word::Word;
 /// An instruction other than FROM.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Instruction {
-    /// From the keyword to the end of the last line, heredocs included, without the last line ending.
+    /// From the keyword to the end of the last line, heredocs included, without the last line's ending (unless that line is
+    /// empty).
     pub span: Span,
     /// The keyword as written.
     pub keyword: Word,

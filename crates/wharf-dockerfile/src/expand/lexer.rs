@@ -14,6 +14,9 @@ pub(super) fn run(
     environment: &Environment<'_>,
     options: ExpandOptions,
 ) -> Result<Expansion, ExpandError> {
+    if !word.contains(['$', '\'', '"', '<', options.escape]) {
+        return Ok(literal(word));
+    }
     let mut lexer = Lexer {
         cursor: Cursor::new(word),
         environment,
@@ -33,6 +36,16 @@ pub(super) fn run(
             at: lexer.cursor.at(),
             reason,
         }),
+    }
+}
+
+/// Most words hold nothing to expand.
+fn literal(word: &str) -> Expansion {
+    let words = word.split_whitespace().map(str::to_owned).collect();
+    Expansion {
+        text: word.to_owned(),
+        words,
+        variables: Variables::default(),
     }
 }
 

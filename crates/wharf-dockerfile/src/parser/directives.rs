@@ -9,6 +9,8 @@ use crate::word::Word;
 pub(super) struct DirectiveReader {
     pub(super) directives: Directives,
     open: bool,
+    /// After a first line `#!…`, syntax and check still count, escape does not.
+    after_shebang: bool,
 }
 
 impl DirectiveReader {
@@ -16,6 +18,7 @@ impl DirectiveReader {
         Self {
             directives: Directives::default(),
             open: true,
+            after_shebang: false,
         }
     }
 
@@ -30,13 +33,17 @@ impl DirectiveReader {
             return false;
         }
         let text = source.slice(comment);
+        if text.starts_with("#!") && source.position(comment.start).line == 1 {
+            self.after_shebang = true;
+            return false;
+        }
         let Some((name, value)) = split(text) else {
             self.close();
             return false;
         };
         let slot = match name.as_str() {
             "syntax" => &mut self.directives.syntax,
-            "escape" => &mut self.directives.escape,
+            "escape" if !self.after_shebang => &mut self.directives.escape,
             "check" => &mut self.directives.check,
             _ => {
                 self.close();
@@ -60,7 +67,11 @@ impl DirectiveReader {
 fn split(comment: &str) -> Option<(String, &str)> {
     let (name, value) = comment.strip_prefix('#')?.split_once('=')?;
     let name = name.trim();
-    let value = value.trim();
+    let value = match value.trim() {
+        // One blank is left as the value, as in the reference.
+        "" => &value[value.char_indices().last().map_or(0, |(at, _)| at)..],
+        value => value,
+    };
     let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic())
         && name.chars().all(|c| c.is_ascii_alphanumeric());
     (is_name && !value.is_empty()).then(|| (name.to_lowercase(), value))
@@ -76,6 +87,7 @@ mod tests {
         assert_eq!(split("#syntax=a/b:1 c"), Some(("syntax".to_owned(), "a/b:1 c")));
         assert_eq!(split("# a b=c"), None);
         assert_eq!(split("# =c"), None);
+        assert_eq!(split("# escape = "), Some(("escape".to_owned(), " ")));
         assert_eq!(split("# syntax="), None);
         assert_eq!(split("# syntax"), None);
     }

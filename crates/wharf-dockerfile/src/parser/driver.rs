@@ -63,7 +63,8 @@ impl<'a> Parser<'a> {
             self.reader.mark_directive();
             return;
         }
-        let text = self.source.slice(span).trim_start_matches('#').trim();
+        let text = self.source.slice(span);
+        let text = text.strip_prefix('#').unwrap_or(text).trim();
         if text.is_empty() {
             self.comments.clear();
         } else {

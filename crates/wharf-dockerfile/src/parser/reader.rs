@@ -198,12 +198,18 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The byte after the last line that was read, without that line's ending.
+    /// The byte after the last line that was read, without that line's ending; an empty line keeps it, so that a span up to
+    /// here touches the line.
     pub(super) fn end_of_last_line(&self) -> usize {
         let read = &self.source.text()[..self.at];
-        read.strip_suffix('\n')
-            .map_or(read, |read| read.trim_end_matches('\r'))
-            .len()
+        let line = read
+            .strip_suffix('\n')
+            .map_or(read, |read| read.trim_end_matches('\r'));
+        if line.ends_with('\n') {
+            read.len()
+        } else {
+            line.len()
+        }
     }
 
     fn next_line(&mut self) -> Option<Line<'a>> {
