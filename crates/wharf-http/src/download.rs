@@ -4,7 +4,7 @@
 //! what was delivered already is then compared by digest and left out, so that the caller sees every byte once and in
 //! order whatever happened, and a sink needs no way back.
 
-use std::{io::Write, ops::Range};
+use std::io::Write;
 
 use bytes::Bytes;
 use reqwest::{
@@ -13,61 +13,10 @@ use reqwest::{
 };
 use wharf_oci::{Digest, Hasher};
 
-use crate::{Client, Error, Request, Response, ShownUrl, client::Attempts, deadline::Deadline, range};
-
-/// What a download must turn out to be.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Expect {
-    /// The SHA-256 of the delivered bytes.
-    pub digest: Option<Digest>,
-    /// The number of delivered bytes.
-    pub size: Option<u64>,
-    /// The most bytes that are taken, whatever the server says.
-    pub limit: u64,
-    /// Only these bytes of the whole. Digest and size are then the part's.
-    pub part: Option<Range<u64>>,
-}
-
-impl Expect {
-    /// Exactly the content that `digest` and `size` (bytes) name.
-    pub const fn content(digest: Digest, size: u64) -> Self {
-        Self {
-            digest: Some(digest),
-            size: Some(size),
-            limit: size,
-            part: None,
-        }
-    }
-
-    /// Anything of at most `limit` bytes.
-    pub const fn at_most(limit: u64) -> Self {
-        Self {
-            digest: None,
-            size: None,
-            limit,
-            part: None,
-        }
-    }
-
-    /// The bytes `part` of something larger, which cannot be verified by themselves.
-    pub const fn part(part: Range<u64>) -> Self {
-        let size = part.end.saturating_sub(part.start);
-        Self {
-            digest: None,
-            size: Some(size),
-            limit: size,
-            part: Some(part),
-        }
-    }
-
-    fn start(&self) -> u64 {
-        self.part.as_ref().map_or(0, |part| part.start)
-    }
-
-    fn end(&self) -> Option<u64> {
-        self.part.as_ref().map(|part| part.end)
-    }
-}
+use crate::{
+    Client, Error, Expect, Request, Response, ShownUrl, client::Attempts, deadline::Deadline, range,
+    repeated::Repeated,
+};
 
 /// What a finished download was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,14 +45,6 @@ pub struct Download {
     announced: Option<u64>,
     ranges: bool,
     delivered_at_failure: u64,
-}
-
-/// The part of a response that is not delivered: what lies before the wanted part, then what was delivered before.
-#[derive(Debug, Default)]
-struct Repeated {
-    skip: u64,
-    compare: u64,
-    hasher: Hasher,
 }
 
 /// After this much progress a broken connection counts as the first failure again: a download of gigabytes over a
@@ -316,11 +257,7 @@ impl Download {
         self.repeated = if partial {
             Repeated::default()
         } else {
-            Repeated {
-                skip: start,
-                compare: received,
-                hasher: Hasher::new(),
-            }
+            Repeated::new(start, received)
         };
         let coming = self.response.content_length();
         self.announced = match (coming, &self.expect.part) {
@@ -364,25 +301,6 @@ impl Download {
                 actual,
             })
         }
-    }
-}
-
-impl Repeated {
-    /// Takes what is repeated off the front of `piece`. True when the last repeated byte has just been seen.
-    fn take(&mut self, piece: &mut Bytes) -> bool {
-        let skipped = piece.split_to(self.skip.min(piece.len() as u64) as usize);
-        self.skip -= skipped.len() as u64;
-        if self.compare == 0 || piece.is_empty() {
-            return false;
-        }
-        let compared = piece.split_to(self.compare.min(piece.len() as u64) as usize);
-        self.compare -= compared.len() as u64;
-        self.hasher.update(&compared);
-        self.compare == 0
-    }
-
-    fn equals(&self, delivered: &Hasher) -> bool {
-        self.hasher.clone().finish() == delivered.clone().finish()
     }
 }
 
