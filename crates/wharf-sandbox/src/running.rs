@@ -19,7 +19,8 @@ use crate::{
 };
 
 /// A process that was started. The order of calls: [`fuse_fd`](Self::fuse_fd) and [`served`](Self::served) when its root is a FUSE
-/// one, then [`ready`](Self::ready) if wanted, then [`wait`](Self::wait). Dropped before its end, it is killed.
+/// one, then [`ready`](Self::ready) if wanted, then [`wait`](Self::wait). Dropped before its end, it is killed, with everything
+/// that it started.
 #[derive(Debug)]
 pub struct Running {
     launch: Launch,
@@ -89,19 +90,33 @@ impl Running {
         }
     }
 
-    /// Says that requests on the FUSE connection are answered: the overlay is mounted and the process goes on.
+    /// Says that requests on the FUSE connection are answered, by another thread: the overlay is mounted over it. Returns when the
+    /// surroundings stand and the program is about to be executed.
+    ///
+    /// # Errors
+    /// When the set-up failed.
     pub fn served(&mut self) -> Result<(), SandboxError> {
-        self.launch.say(&Command::Served, &[])
+        self.launch.say(&Command::Served, &[])?;
+        self.settle()
     }
 
-    /// Waits until the surroundings stand. It answers once.
+    /// Waits until the surroundings stand, and opens the ways into them.
+    pub(crate) fn settle(&mut self) -> Result<(), SandboxError> {
+        let (Report::Ready { terminal }, files) = self.hear()? else {
+            return Err(SandboxError::OutOfOrder("readiness"));
+        };
+        let mut files = files.into_iter();
+        let terminal = if terminal { files.next() } else { None };
+        self.links.open(files.zip(self.agents.drain(..)));
+        self.ready = Some(Ready {
+            terminal,
+            notes: std::mem::take(&mut self.notes),
+        });
+        Ok(())
+    }
+
+    /// What the set-up brought: once, and for a FUSE root only after [`served`](Self::served).
     pub fn ready(&mut self) -> Result<Ready, SandboxError> {
-        while self.ready.is_none() {
-            match self.hear()? {
-                (Report::Ready { terminal }, files) => self.stand(terminal, files),
-                _ => return Err(SandboxError::OutOfOrder("readiness")),
-            }
-        }
         self.ready.take().ok_or(SandboxError::OutOfOrder("readiness"))
     }
 
@@ -128,7 +143,6 @@ impl Running {
         let mut end = None;
         loop {
             match self.hear() {
-                Ok((Report::Ready { terminal }, files)) => self.stand(terminal, files),
                 Ok((Report::Ended(exit), _)) => end = Some(exit),
                 Ok(_) => return Err(SandboxError::OutOfOrder("the end")),
                 Err(SandboxError::Lost) => break,
@@ -158,16 +172,6 @@ impl Running {
             }
             self.launch.say(&Command::Connected, &[])?;
         }
-    }
-
-    fn stand(&mut self, terminal: bool, files: Vec<OwnedFd>) {
-        let mut files = files.into_iter();
-        let terminal = if terminal { files.next() } else { None };
-        self.links.open(files.zip(self.agents.drain(..)));
-        self.ready = Some(Ready {
-            terminal,
-            notes: std::mem::take(&mut self.notes),
-        });
     }
 }
 

@@ -95,11 +95,12 @@ impl Sandbox {
         self.procfs_refused.load(Ordering::Relaxed)
     }
 
-    /// Starts a process. It runs as soon as its root stands: for a FUSE root, [`Running::fuse_fd`] comes first.
+    /// Starts a process; returns when its surroundings stand. With a FUSE root it returns earlier, and [`Running::fuse_fd`] and
+    /// [`Running::served`] are to be called.
     ///
     /// # Errors
-    /// When the machine refuses namespaces or maps, the seccomp profile is none, or a published port is taken. What fails later
-    /// is an error of the [`Running`].
+    /// When the machine refuses namespaces, maps or mounts, the seccomp profile is none, or a published port is taken. That the
+    /// program itself cannot be executed is no error but an [`Exit`](crate::Exit).
     pub fn start(&self, spec: &Spec, io: Io) -> Result<Running, SandboxError> {
         let filters = self.filters(spec)?;
         let mut notes = Vec::new();
@@ -124,7 +125,13 @@ impl Sandbox {
                 cgroup,
             };
             match self.launch(orders)?.begin()? {
-                Began::Running(launch) => return Ok(Running::new(launch, links, spec, &self.options, notes)),
+                Began::Running(launch) => {
+                    let mut running = Running::new(launch, links, spec, &self.options, notes);
+                    if !spec.root.is_fuse() {
+                        running.settle()?;
+                    }
+                    return Ok(running);
+                }
                 Began::ProcfsRefused => self.share_processes(),
             }
         }

@@ -42,6 +42,7 @@ pub fn init_if_asked_with(entries: &[Entry]) {
     if std::env::args_os().next().is_none_or(|name| name != NAME) {
         return;
     }
+    crate::kernel::close_others();
     // The channel came as standard input; that number is for the streams of what will run.
     match std::io::stdin().as_fd().try_clone_to_owned() {
         Ok(channel) => supervisor::run(channel, entries),
