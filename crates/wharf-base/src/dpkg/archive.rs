@@ -7,7 +7,7 @@ use std::{
 
 use wharf_tree::{
     BlobSink, Entry, Layer, Node,
-    tar::import::{ImportError, ImportOptions, Limits, import_archive},
+    tar::{ImportError, ImportOptions, Limits, import_archive},
 };
 
 use super::{
