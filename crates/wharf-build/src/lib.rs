@@ -1,1 +1,25 @@
-//! Wires a build: context, sources, ops, exporters.
+//! One build from request to outputs: contexts, sources, ops, images, exporters.
+//!
+//! Read from top to bottom: what is asked ([`request`]); one build ([`build`]); where files come from ([`context`], [`image_source`], [`download`],
+//! [`git`]); how steps work on them ([`root`], [`exec`]); what is made of the result ([`image`], [`export`]).
+
+pub mod request;
+
+pub mod build;
+pub mod error;
+pub mod read;
+
+pub mod ca;
+pub mod context;
+pub mod context_source;
+pub mod download;
+pub mod git;
+pub mod image_source;
+pub mod net;
+
+pub mod exec;
+pub mod root;
+
+pub mod export;
+pub mod image;
+pub mod output;

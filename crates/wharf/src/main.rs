@@ -1,2 +1,43 @@
-//! The `wharf` command.
-fn main() {}
+//! The `wharf` command: arguments → settings → one module a verb. The only crate that prints and reads the environment.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "this is the crate that prints"
+)]
+
+mod args;
+mod interrupt;
+mod machine;
+mod paths;
+mod progress;
+mod report;
+mod request;
+mod settings;
+mod verbs;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use args::cli::{Cli, Verb};
+
+fn main() -> ExitCode {
+    wharf_sandbox::init_if_asked_with(wharf_build::exec::ENTRIES);
+    let cli = Cli::parse();
+    let done = match &cli.verb {
+        Verb::Build(args) => verbs::build::run(&cli.global, args),
+        Verb::Check(args) => verbs::check::run(args),
+        Verb::Images(format) => verbs::images::list(&cli.global, format),
+        Verb::Tag(args) => verbs::images::tag(&cli.global, args),
+        Verb::Inspect(args) => verbs::images::inspect(&cli.global, args),
+        Verb::Rmi(args) => verbs::images::remove(&cli.global, args),
+        Verb::Pull(args) => verbs::transfer::pull(&cli.global, args),
+        Verb::Push(args) => verbs::transfer::push(&cli.global, args),
+        Verb::Store(verb) => verbs::store::run(&cli.global, verb),
+        Verb::History(args) => verbs::history::run(&cli.global, args),
+        Verb::Host(format) => verbs::host::run(&cli.global, format),
+        Verb::Run(args) => verbs::run::run(&cli.global, args),
+        _ => todo!(),
+    };
+    done.unwrap_or_else(|report| report.print())
+}

@@ -1,0 +1,344 @@
+//! One build from top to bottom.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    num::NonZeroUsize,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+};
+
+use wharf_dockerfile::Dockerfile;
+use wharf_graph::{
+    Bases, ContextName, Graph, HostAlias, LowerOptions, NamedContext as LowerContext, NetworkMode, NoCache,
+    PullPolicy, Ulimit,
+    event::{Event, PhaseFinished, PhaseId, PhaseKind, PhaseStarted, StepInfo},
+    lower, required_bases,
+};
+use wharf_oci::Platform;
+use wharf_sandbox::Sandbox;
+use wharf_solver::{Cancel, Limits, Observer, Solution, SolveError, solve};
+use wharf_store::Store;
+
+use crate::{
+    context::{Context, ContextFiles},
+    error::BuildError,
+    exec::{Engine, Processes, RungChoice, SourceRoots, StepEnvironment, StepFailure, StepOutput},
+    image_source::Images,
+    net::Network,
+    output::{self, Exported},
+    read::{self, ReadDockerfile},
+    request::{BuildRequest, ContextSource, NamedContext},
+    root::Roots,
+};
+
+/// What a build needs of the machine.
+#[derive(Debug)]
+pub struct Machine {
+    /// Where everything is kept.
+    pub store: Store,
+    /// Talks to registries, mirrors and web servers.
+    pub network: Arc<Network>,
+    /// Starts processes.
+    pub sandbox: Arc<Sandbox>,
+    /// How roots are made.
+    pub rung: Arc<RungChoice>,
+    /// What steps see besides their roots.
+    pub environment: StepEnvironment,
+    /// Registry images, layouts and bases.
+    pub images: Arc<Images>,
+    /// Merged trees.
+    pub roots: Arc<Roots>,
+    /// Sockets of engines for `--load`.
+    pub engine_sockets: Vec<std::path::PathBuf>,
+}
+
+/// What a build made.
+#[derive(Debug)]
+pub struct BuildResult {
+    /// One for each platform and output.
+    pub exported: Vec<Exported>,
+}
+
+/// Tells the observer about phases, which are numbered through a build.
+pub(crate) struct Phases<'a> {
+    observer: &'a dyn Observer,
+    next: AtomicU32,
+}
+
+impl<'a> Phases<'a> {
+    pub(crate) fn new(observer: &'a dyn Observer) -> Self {
+        Self {
+            observer,
+            next: AtomicU32::new(0),
+        }
+    }
+
+    /// Runs `work` as a phase.
+    pub(crate) fn phase<T, E: std::fmt::Display>(
+        &self,
+        kind: PhaseKind,
+        name: impl Into<String>,
+        work: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, E> {
+        let phase = PhaseId(self.next.fetch_add(1, Ordering::Relaxed));
+        self.observer.observe(Event::PhaseStarted(PhaseStarted {
+            phase,
+            kind,
+            name: name.into(),
+        }));
+        let done = work();
+        let error = done.as_ref().err().map(ToString::to_string);
+        self.observer
+            .observe(Event::PhaseFinished(PhaseFinished { phase, error }));
+        done
+    }
+}
+
+/// Builds what `request` asks for.
+pub fn build(
+    request: &BuildRequest,
+    machine: &Machine,
+    observer: &dyn Observer,
+    cancel: &Cancel,
+) -> Result<BuildResult, BuildError> {
+    let phases = Phases::new(observer);
+    machine.images.set_bases(&request.bases);
+    let (contexts, held) = open_contexts(request, machine)?;
+    let read = phases.phase(PhaseKind::Read, "read the Dockerfile", || {
+        read::read(request, &contexts)
+    })?;
+    let contexts = with_ignore_file(request, contexts, &read)?;
+    let dockerfile = read::parse(&read)?;
+    let graph = lower_graph(request, machine, &dockerfile, &read, &phases)?;
+    observer.observe(Event::GraphKnown {
+        steps: graph.steps.iter().map(info).collect(),
+    });
+    let engine = engine(request, machine, contexts);
+    let solution = run(&graph, request, &engine, observer, cancel, &read)?;
+    drop(held);
+    if cancel.is_cancelled() {
+        return Err(BuildError::Interrupted);
+    }
+    let exported = output::export(request, machine, &graph, &solution, &phases)?;
+    Ok(BuildResult { exported })
+}
+
+fn info(step: &wharf_graph::Step) -> StepInfo {
+    StepInfo {
+        step: step.id,
+        name: step.name.clone(),
+        inputs: step.inputs.clone(),
+        platform: step.platform.to_string(),
+        origin: step.origin.clone(),
+    }
+}
+
+/// The directories of all contexts, and what keeps those alive that were unpacked for this build.
+type Contexts = HashMap<ContextName, Context>;
+
+fn open_contexts(
+    request: &BuildRequest,
+    machine: &Machine,
+) -> Result<(Contexts, Vec<crate::context_source::Held>), BuildError> {
+    let mut contexts = Contexts::new();
+    let mut held = Vec::new();
+    let mut add = |name, found: Option<crate::context_source::Held>| -> Result<(), BuildError> {
+        if let Some(found) = found {
+            contexts.insert(name, Context::open(found.directory(), None)?);
+            held.push(found);
+        }
+        Ok(())
+    };
+    add(
+        ContextName::Main,
+        crate::context_source::open(&request.context, machine)?,
+    )?;
+    for (name, context) in &request.named_contexts {
+        let key = LowerContext::key(name);
+        add(
+            ContextName::Named(key),
+            crate::context_source::open_named(context, machine)?,
+        )?;
+    }
+    Ok((contexts, held))
+}
+
+/// The main context's ignore file may stand beside the Dockerfile, which is known only now.
+fn with_ignore_file(
+    request: &BuildRequest,
+    mut contexts: Contexts,
+    read: &ReadDockerfile,
+) -> Result<Contexts, BuildError> {
+    if let (Some(main), Some(path)) = (contexts.get_mut(&ContextName::Main), &read.path)
+        && request.context != ContextSource::Empty
+    {
+        *main = Context::open(&main.directory.clone(), Some(Path::new(path)))?;
+    }
+    Ok(contexts)
+}
+
+fn lower_graph(
+    request: &BuildRequest,
+    machine: &Machine,
+    dockerfile: &Dockerfile,
+    read: &ReadDockerfile,
+    phases: &Phases<'_>,
+) -> Result<Graph, BuildError> {
+    let options = lower_options(request);
+    let wrong = |errors| BuildError::lowering(read, dockerfile, errors);
+    let mut bases = Bases::new();
+    loop {
+        let wanted = required_bases(dockerfile, &options, &bases).map_err(wrong)?;
+        if wanted.is_empty() {
+            break;
+        }
+        for request in wanted {
+            let image = phases
+                .phase(PhaseKind::Resolve, format!("resolve {}", request.name), || {
+                    machine.images.config(&request.source, &request.platform, phases)
+                })
+                .map_err(|error| BuildError::base(read, dockerfile, &request, error))?;
+            bases.insert(request, image);
+        }
+    }
+    lower(dockerfile, &options, &bases).map_err(wrong)
+}
+
+fn lower_options(request: &BuildRequest) -> LowerOptions {
+    let mut build_args: BTreeMap<_, _> = request
+        .build_args
+        .iter()
+        .filter_map(|(name, value)| Some((name.clone(), value.clone()?)))
+        .collect();
+    if let Some(epoch) = request.source_date_epoch {
+        build_args
+            .entry("SOURCE_DATE_EPOCH".to_owned())
+            .or_insert_with(|| epoch.to_string());
+    }
+    let stages: BTreeSet<_> = request.no_cache_filter.iter().cloned().collect();
+    let no_cache = match (request.no_cache, stages.is_empty()) {
+        (true, _) => NoCache::Everything,
+        (false, true) => NoCache::Nothing,
+        (false, false) => NoCache::Stages(stages),
+    };
+    LowerOptions {
+        target: request.target.clone(),
+        build_args,
+        labels: request.labels.clone(),
+        platforms: request.platforms.clone(),
+        no_cache,
+        extra_hosts: request
+            .hosts
+            .iter()
+            .map(|(host, address)| HostAlias {
+                host: host.clone(),
+                address: *address,
+            })
+            .collect(),
+        network: match request.network.as_str() {
+            "none" => NetworkMode::None,
+            "host" => NetworkMode::Host,
+            _ => NetworkMode::Default,
+        },
+        shm_size: request.shm_size,
+        ulimits: request
+            .ulimits
+            .iter()
+            .map(|(name, limits)| ulimit(name, *limits))
+            .collect(),
+        contexts: request
+            .named_contexts
+            .iter()
+            .map(|(name, context)| (LowerContext::key(name), named(context)))
+            .collect(),
+        bases: request.bases.tables.keys().cloned().collect(),
+        pull: if request.pull {
+            PullPolicy::Always
+        } else {
+            PullPolicy::Default
+        },
+        ..LowerOptions::new(Platform::host())
+    }
+}
+
+fn ulimit(name: &str, (soft, hard): (u64, u64)) -> Ulimit {
+    let limit = |value: u64| i64::try_from(value).unwrap_or(-1);
+    Ulimit {
+        name: name.to_owned(),
+        soft: limit(soft),
+        hard: limit(hard),
+    }
+}
+
+fn named(context: &NamedContext) -> LowerContext {
+    match context {
+        NamedContext::Directory(_) | NamedContext::Git { .. } | NamedContext::Url(_) => LowerContext::Files,
+        NamedContext::Image(reference) => LowerContext::Image(reference.clone()),
+        NamedContext::Base(name) => LowerContext::Base(name.clone()),
+        NamedContext::OciLayout { path, tag, digest } => LowerContext::OciLayout(wharf_graph::LayoutSource {
+            path: path.to_string_lossy().into_owned(),
+            tag: tag.clone(),
+            digest: *digest,
+        }),
+    }
+}
+
+fn engine(request: &BuildRequest, machine: &Machine, contexts: Contexts) -> Engine {
+    let files = Arc::new(ContextFiles::default());
+    machine.store.add_source(Arc::clone(&files) as _);
+    let environment = StepEnvironment {
+        secrets: request.secrets.clone(),
+        ssh: request.ssh.clone(),
+        allow: request.allow.clone(),
+        ..machine.environment.clone()
+    };
+    Engine {
+        store: machine.store.clone(),
+        roots: Arc::clone(&machine.roots),
+        processes: Processes {
+            store: machine.store.clone(),
+            sandbox: Arc::clone(&machine.sandbox),
+            rung: Arc::clone(&machine.rung),
+            threads: request.parallel.min(4),
+        },
+        environment,
+        sources: SourceRoots {
+            store: machine.store.clone(),
+            contexts,
+            files,
+            images: Arc::clone(&machine.images),
+            network: Arc::clone(&machine.network),
+            scanned: std::sync::Mutex::default(),
+        },
+    }
+}
+
+fn run(
+    graph: &Graph,
+    request: &BuildRequest,
+    engine: &Engine,
+    observer: &dyn Observer,
+    cancel: &Cancel,
+    read: &ReadDockerfile,
+) -> Result<Solution<StepOutput>, BuildError> {
+    let steps = NonZeroUsize::new(request.parallel).unwrap_or(NonZeroUsize::MIN);
+    let limits = Limits {
+        steps,
+        sources: NonZeroUsize::new(4).expect("four is not zero"),
+    };
+    let wanted: Vec<_> = graph.targets.iter().map(|target| target.root).collect();
+    solve(graph, &wanted, limits, engine, engine, observer, cancel).map_err(|error| match error {
+        SolveError::Interrupted => BuildError::Interrupted,
+        SolveError::Failed(failures) => {
+            let failure = failures
+                .into_iter()
+                .next()
+                .expect("a failed solve names a failure");
+            let failed: StepFailure = failure.error;
+            BuildError::step(read, graph.step(failure.step), failed)
+        }
+    })
+}

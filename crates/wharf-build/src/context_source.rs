@@ -1,0 +1,158 @@
+//! Contexts that are not a directory yet: archives and repositories are unpacked into scratch directories first.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+use wharf_graph::GitSource;
+use wharf_store::{StoreError, WorkDir};
+use wharf_tree::{Tree, merge, tar};
+
+use crate::{
+    build::Machine,
+    download::{self, DownloadError},
+    export::{FilesError, write_directory},
+    git::{self, GitError},
+    request::{ContextSource, NamedContext},
+    root::Root,
+};
+
+/// A context's directory, and its scratch space if it has some.
+#[derive(Debug)]
+pub struct Held {
+    directory: PathBuf,
+    _scratch: Option<WorkDir>,
+}
+
+/// A context cannot be brought.
+#[derive(Debug, thiserror::Error)]
+pub enum ContextSourceError {
+    /// The archive cannot be read.
+    #[error("cannot read the context from {path}")]
+    Read {
+        /// The archive.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The archive cannot be unpacked.
+    #[error("cannot unpack the context from {path}")]
+    Unpack {
+        /// The archive.
+        path: PathBuf,
+        /// Why.
+        source: tar::ImportError,
+    },
+    /// It cannot be downloaded.
+    #[error(transparent)]
+    Download(#[from] DownloadError),
+    /// The repository cannot be had.
+    #[error(transparent)]
+    Git(#[from] GitError),
+    /// The files cannot be written.
+    #[error(transparent)]
+    Files(#[from] FilesError),
+    /// The store cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A tree cannot be read.
+    #[error(transparent)]
+    Tree(#[from] wharf_store::TreeError),
+}
+
+impl Held {
+    /// Where the files are.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+}
+
+/// The main context; `None` if there is none.
+pub fn open(context: &ContextSource, machine: &Machine) -> Result<Option<Held>, ContextSourceError> {
+    match context {
+        ContextSource::Empty => Ok(None),
+        ContextSource::Directory(path) => Ok(Some(plain(path))),
+        ContextSource::Url(url) => fetch(url, machine).map(Some),
+        ContextSource::Archive(path) => unpack(path, machine).map(Some),
+        ContextSource::Git { url, fragment } => checkout(url, fragment, machine).map(Some),
+    }
+}
+
+/// A named context that consists of files; `None` for images and bases.
+pub fn open_named(context: &NamedContext, machine: &Machine) -> Result<Option<Held>, ContextSourceError> {
+    match context {
+        NamedContext::Directory(path) => Ok(Some(plain(path))),
+        NamedContext::Git { url, fragment } => checkout(url, fragment, machine).map(Some),
+        NamedContext::Url(url) => fetch(url, machine).map(Some),
+        NamedContext::Image(_) | NamedContext::OciLayout { .. } | NamedContext::Base(_) => Ok(None),
+    }
+}
+
+fn plain(path: &Path) -> Held {
+    Held {
+        directory: path.to_owned(),
+        _scratch: None,
+    }
+}
+
+fn unpack(path: &Path, machine: &Machine) -> Result<Held, ContextSourceError> {
+    let failed = |source| ContextSourceError::Read {
+        path: path.to_owned(),
+        source,
+    };
+    let file = std::fs::File::open(path).map_err(failed)?;
+    let reader = wharf_tree::compress::decompress_archive(file).map_err(failed)?;
+    let mut blobs = machine.store.clone();
+    let layer =
+        tar::import_archive(reader, &mut blobs, &tar::ImportOptions::default()).map_err(|source| {
+            ContextSourceError::Unpack {
+                path: path.to_owned(),
+                source,
+            }
+        })?;
+    write(&merge(&Tree::empty(), &layer), machine)
+}
+
+fn checkout(url: &str, fragment: &str, machine: &Machine) -> Result<Held, ContextSourceError> {
+    let (reference, subdir) = fragment.split_once(':').unwrap_or((fragment, ""));
+    let source = GitSource {
+        remote: url.to_owned(),
+        reference: reference.to_owned(),
+        subdir: subdir.to_owned(),
+        checksum: None,
+        keep_git_dir: false,
+        submodules: true,
+        commit_times: false,
+        fetch_by_commit: false,
+    };
+    let root = git::checkout(&source, &machine.store)?;
+    write_root(&root, machine)
+}
+
+fn fetch(url: &str, machine: &Machine) -> Result<Held, ContextSourceError> {
+    let scratch = machine.store.work_dir()?;
+    let path = scratch.path().join("context.tar");
+    let source = wharf_graph::HttpSource {
+        url: url.to_owned(),
+        checksum: None,
+        file_name: "context.tar".to_owned(),
+    };
+    let root = download::fetch(&source, &machine.store, &machine.network)?;
+    write_directory(&*machine.roots.tree(&root)?, &machine.store, scratch.path())?;
+    unpack(&path, machine)
+}
+
+fn write_root(root: &Root, machine: &Machine) -> Result<Held, ContextSourceError> {
+    write(&*machine.roots.tree(root)?, machine)
+}
+
+fn write(tree: &Tree, machine: &Machine) -> Result<Held, ContextSourceError> {
+    let scratch = machine.store.work_dir()?;
+    let directory = scratch.path().join("context");
+    write_directory(tree, &machine.store, &directory)?;
+    Ok(Held {
+        directory,
+        _scratch: Some(scratch),
+    })
+}

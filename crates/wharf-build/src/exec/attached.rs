@@ -1,0 +1,109 @@
+//! A process whose streams are the caller's: `wharf run`. What it writes is thrown away with it.
+
+use std::sync::Arc;
+
+use wharf_rootfs::{ServeOptions, Server, Session};
+use wharf_sandbox::{Exit, Io, Root as SandboxRoot, Running, host::Rung};
+
+use super::{
+    blobs::StoreBlobs,
+    process::{Process, ProcessError, Processes, Scratch},
+};
+
+/// A process that runs on a tree and talks to the caller's streams.
+pub struct Attached {
+    running: Running,
+    session: Option<Session>,
+    scratch: Scratch,
+}
+
+impl Processes {
+    /// Starts `process` with the streams `io`.
+    pub fn attach(&self, process: &Process<'_>, io: Io) -> Result<Attached, ProcessError> {
+        let scratch = Scratch::new(&self.store)?;
+        let served = Arc::new(process.mounts.graft_onto(process.tree));
+        let rung = self.rung.get(&self.sandbox, &self.store)?;
+        let overlay = |lower| {
+            let (upper, work) = (scratch.upper.clone(), scratch.overlay.clone());
+            match lower {
+                None => SandboxRoot::FuseOverlay { upper, work },
+                Some(lower) => SandboxRoot::Overlay { lower, upper, work },
+            }
+        };
+        let (root, lower) = match rung {
+            Rung::Fuse => (overlay(None), None),
+            Rung::Overlay => {
+                let lower = scratch.lower();
+                (overlay(Some(lower.clone())), Some((lower, Some(self.markers()))))
+            }
+            Rung::Copy => (
+                SandboxRoot::Plain {
+                    dir: scratch.upper.clone(),
+                },
+                Some((scratch.upper.clone(), None)),
+            ),
+            Rung::Chroot => return Err(ProcessError::Rung("chroot")),
+        };
+        if rung != Rung::Copy {
+            wharf_rootfs::prepare_upper(&scratch.upper, &served, self.markers(), &self.owners())?;
+        }
+        if let Some((dir, markers)) = lower {
+            self.write_out(process, &served, &dir, markers)?;
+        }
+        let mut running = self.sandbox.start(&self.complete(process, root), io)?;
+        let session = if rung == Rung::Fuse {
+            Some(self.serve(process, served, &mut running)?)
+        } else {
+            None
+        };
+        Ok(Attached {
+            running,
+            session,
+            scratch,
+        })
+    }
+
+    /// Serves `served` to a process that has just been started on FUSE.
+    pub(super) fn serve(
+        &self,
+        process: &Process<'_>,
+        served: Arc<wharf_tree::Tree>,
+        running: &mut Running,
+    ) -> Result<Session, ProcessError> {
+        let options = ServeOptions {
+            mounts: process.mounts.points().to_vec(),
+            markers: self.markers(),
+            owners: self.owners(),
+            ..ServeOptions::default()
+        };
+        let server = Server::new(served, Arc::new(StoreBlobs(self.store.clone())), &options)?;
+        let session = server.serve(running.fuse_fd()?)?;
+        running.served()?;
+        Ok(session)
+    }
+}
+
+impl std::fmt::Debug for Attached {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Attached")
+            .field("running", &self.running)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Attached {
+    /// The process.
+    pub fn running(&mut self) -> &mut Running {
+        &mut self.running
+    }
+
+    /// Waits for its end and takes everything away that it left.
+    pub fn wait(self) -> Result<Exit, ProcessError> {
+        let exit = self.running.wait()?;
+        if let Some(session) = self.session {
+            session.finish()?;
+        }
+        drop(self.scratch);
+        Ok(exit)
+    }
+}

@@ -1,0 +1,119 @@
+//! Steps at work: what each kind of op does, and where its results are looked up.
+
+mod attached;
+mod blobs;
+mod cache;
+mod commit;
+mod copy;
+mod environment;
+mod error;
+mod identity;
+mod mounts;
+mod process;
+mod remove;
+mod run;
+mod rung;
+mod source;
+
+use std::sync::Arc;
+
+use wharf_graph::{Op, key::ExactKey};
+use wharf_oci::Digest;
+use wharf_solver::{Executor, Task};
+use wharf_store::{Recorder, Store};
+
+pub use attached::Attached;
+pub use blobs::StoreBlobs;
+pub use environment::{SeccompChoice, StepEnvironment};
+pub use error::StepFailure;
+pub use identity::{IdentityError, resolve_owner, resolve_user};
+pub use mounts::{MountPlanError, StepMounts, public_file};
+pub use process::{Finished, LogSink, Process, ProcessError, Processes};
+pub use remove::remove_inside;
+pub use rung::{RungChoice, RungError};
+pub use source::{SourceFailure, SourceRoots};
+
+use crate::root::{Root, Roots};
+
+/// What `wharf_sandbox::init_if_asked_with` has to know: parts of steps that run inside user namespaces.
+pub const ENTRIES: &[wharf_sandbox::Entry] = &[commit::COMMIT_ENTRY, remove::REMOVE_ENTRY];
+
+/// What a step gives to those that use it.
+#[derive(Debug, Clone)]
+pub struct StepOutput {
+    /// The root filesystem.
+    pub root: Root,
+    /// When the step ran, in seconds since the epoch; `None` for sources.
+    pub ran_at: Option<i64>,
+    /// Who saw what it read.
+    pub recorder: Recorder,
+    /// What it read: a path set object of the store.
+    pub read_set: Option<Digest>,
+}
+
+/// Runs the steps of one build.
+#[derive(Debug)]
+pub struct Engine {
+    /// Where everything is kept.
+    pub store: Store,
+    /// Merged trees.
+    pub roots: Arc<Roots>,
+    /// Runs processes.
+    pub processes: Processes,
+    /// What steps see besides their root.
+    pub environment: StepEnvironment,
+    /// Brings files from outside.
+    pub sources: SourceRoots,
+}
+
+impl Executor for Engine {
+    type Output = StepOutput;
+    type Error = StepFailure;
+
+    /// Sources are cheap to ask for or are found under keys of their own; all others are looked up by what they do and the
+    /// trees they work on.
+    fn key(&self, task: &Task<'_, StepOutput>) -> Result<Option<ExactKey>, StepFailure> {
+        if matches!(task.step.op, Op::Source(_)) {
+            return Ok(None);
+        }
+        let trees: Vec<_> = task.inputs.iter().map(|input| input.root.tree).collect();
+        Ok(Some(ExactKey::new(
+            task.step,
+            &self.environment.resolved(),
+            &trees,
+        )))
+    }
+
+    fn run(&self, task: &Task<'_, StepOutput>) -> Result<StepOutput, StepFailure> {
+        match &task.step.op {
+            Op::Source(source) => Ok(self.sources.root(source, task)?),
+            Op::Run(run) => self.run_process(run, task),
+            Op::Copy(copy) => self.copy(copy, task),
+            Op::Mkdir(mkdir) => self.mkdir(mkdir, task),
+            Op::Merge => self.merge(task),
+        }
+    }
+}
+
+impl Engine {
+    /// The layers of all inputs on each other.
+    fn merge(&self, task: &Task<'_, StepOutput>) -> Result<StepOutput, StepFailure> {
+        let mut root = Root::empty();
+        for input in task.inputs {
+            for id in input.root.stored() {
+                let layer = self.store.layer(id)?;
+                root = self.roots.push(&root, &layer)?.1;
+            }
+        }
+        Ok(StepOutput {
+            root,
+            ran_at: Some(now()),
+            ..StepOutput::default()
+        })
+    }
+}
+
+/// Seconds since the epoch.
+pub(crate) fn now() -> i64 {
+    jiff::Timestamp::now().as_second()
+}

@@ -1,0 +1,387 @@
+//! One process on a tree: root filesystem, sandbox, output, and what it left behind as a layer.
+//!
+//! RUN steps, the configuration of bases and `wharf run` all come through here.
+
+use std::{
+    fs::{self, File},
+    io::{self, Read as _},
+    os::fd::OwnedFd,
+    path::{Path, PathBuf},
+    sync::Arc,
+    thread,
+};
+
+use wharf_graph::event::Stream;
+use wharf_rootfs::{
+    CheckoutError, CheckoutOptions, CommitError, Found, IdRange, Markers, MountError, Owners, ServeError,
+    Session, UpperError, mounts::with_mount_points,
+};
+use wharf_sandbox::{
+    Exit, Identity, Io, Root as SandboxRoot, Running, Sandbox, SandboxError, Spec, host::Rung,
+};
+use wharf_solver::Cancel;
+use wharf_store::{Store, StoreError, WorkDir};
+use wharf_tree::{Layer, Tree, TreeDigest, merge, readset::ReadSet};
+
+use super::{
+    blobs::StoreBlobs,
+    commit::{CommitJob, CommitJobError},
+    mounts::StepMounts,
+    rung::{RungChoice, RungError},
+};
+
+/// What every process of a build shares.
+#[derive(Debug)]
+pub struct Processes {
+    /// Where contents come from and go to.
+    pub store: Store,
+    /// Starts them.
+    pub sandbox: Arc<Sandbox>,
+    /// How roots are made.
+    pub rung: Arc<RungChoice>,
+    /// Threads for one commit.
+    pub threads: usize,
+}
+
+/// A process to be run.
+#[derive(Debug)]
+pub struct Process<'a> {
+    /// The root filesystem below the process's own writes.
+    pub tree: &'a Arc<Tree>,
+    /// What runs; its root and mounts are filled in here.
+    pub spec: Spec,
+    /// What is mounted into it.
+    pub mounts: &'a StepMounts,
+}
+
+/// A process that ended.
+#[derive(Debug)]
+pub struct Finished {
+    /// How.
+    pub exit: Exit,
+    /// What it changed.
+    pub layer: Layer,
+    /// What it read and what its writes presume; `None` where nobody watched.
+    pub reads: Option<ReadSet>,
+}
+
+/// A process could not be run, or its changes not be kept.
+#[derive(Debug, thiserror::Error)]
+pub enum ProcessError {
+    /// No scratch directory.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// No way to isolate it.
+    #[error(transparent)]
+    NoRung(#[from] RungError),
+    /// A scratch directory cannot be used.
+    #[error("cannot prepare {path}")]
+    Scratch {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The upper directory cannot be made.
+    #[error(transparent)]
+    Upper(#[from] UpperError),
+    /// The tree cannot be written out.
+    #[error(transparent)]
+    Checkout(#[from] CheckoutError),
+    /// A mount point cannot be.
+    #[error(transparent)]
+    Mount(#[from] MountError),
+    /// The tree cannot be served, or was not served faithfully.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+    /// The sandbox cannot be made.
+    #[error(transparent)]
+    Sandbox(#[from] SandboxError),
+    /// The changes cannot be read.
+    #[error(transparent)]
+    Commit(#[from] CommitError),
+    /// The changes cannot be read by the process that does it inside the user namespace.
+    #[error(transparent)]
+    CommitJob(#[from] CommitJobError),
+    /// The build was stopped.
+    #[error("interrupted")]
+    Interrupted,
+    /// This way of making roots is not there.
+    #[error("the sandbox `{0}` cannot run steps here")]
+    Rung(&'static str),
+}
+
+/// Receives what a process writes.
+pub type LogSink<'a> = &'a (dyn Fn(Stream, &[u8]) + Sync);
+
+impl Processes {
+    /// Runs `process` to its end and commits what it changed. A process that fails leaves no layer worth keeping: the
+    /// caller looks at the exit first.
+    pub fn run(
+        &self,
+        process: Process<'_>,
+        log: LogSink<'_>,
+        cancel: &Cancel,
+    ) -> Result<Finished, ProcessError> {
+        let scratch = Scratch::new(&self.store)?;
+        let served = Arc::new(process.mounts.graft_onto(process.tree));
+        let rung = self.rung.get(&self.sandbox, &self.store)?;
+        let (exit, reads) = match rung {
+            Rung::Fuse => self.on_fuse(&process, &served, &scratch, log, cancel)?,
+            Rung::Overlay => self.on_checkout(&process, &served, &scratch, log, cancel)?,
+            Rung::Copy => self.on_copy(&process, &served, &scratch, log, cancel)?,
+            Rung::Chroot => return Err(ProcessError::Rung("chroot")),
+        };
+        if cancel.is_cancelled() {
+            return Err(ProcessError::Interrupted);
+        }
+        if !exit.success() {
+            return Ok(Finished {
+                exit,
+                layer: Layer::empty(),
+                reads: None,
+            });
+        }
+        let (layer, writes) = self.commit(&process, &scratch, rung)?;
+        let reads = reads.map(|mut reads| {
+            reads.merge(writes);
+            reads
+        });
+        Ok(Finished {
+            exit,
+            layer: process.mounts.without_mounted(layer),
+            reads,
+        })
+    }
+
+    /// Whose files are whose, as the root filesystem has to know it.
+    pub fn owners(&self) -> Owners {
+        let ranges = |ranges: &[wharf_sandbox::IdRange]| {
+            let convert = |range: &wharf_sandbox::IdRange| IdRange {
+                inside: range.inside,
+                outside: range.outside,
+                count: range.count,
+            };
+            ranges.iter().map(convert).collect()
+        };
+        match self.sandbox.identity() {
+            Identity::Root => Owners::Same,
+            Identity::Subordinate(map) => Owners::Mapped {
+                uids: ranges(&map.uids),
+                gids: ranges(&map.gids),
+            },
+            Identity::OneId(_) => Owners::Single,
+        }
+    }
+
+    pub(super) fn markers(&self) -> Markers {
+        if self.sandbox.user_xattrs() {
+            Markers::User
+        } else {
+            Markers::Trusted
+        }
+    }
+
+    fn on_fuse(
+        &self,
+        process: &Process<'_>,
+        served: &Arc<Tree>,
+        scratch: &Scratch,
+        log: LogSink<'_>,
+        cancel: &Cancel,
+    ) -> Result<(Exit, Option<ReadSet>), ProcessError> {
+        wharf_rootfs::prepare_upper(&scratch.upper, served, self.markers(), &self.owners())?;
+        let root = SandboxRoot::FuseOverlay {
+            upper: scratch.upper.clone(),
+            work: scratch.overlay.clone(),
+        };
+        let (mut running, output) = self.start(process, root)?;
+        let session = self.serve(process, Arc::clone(served), &mut running)?;
+        let exit = attend(running, output, log, cancel, Some(&session))?;
+        if cancel.is_cancelled() {
+            return Err(ProcessError::Interrupted);
+        }
+        Ok((exit, Some(session.finish()?)))
+    }
+
+    fn on_checkout(
+        &self,
+        process: &Process<'_>,
+        served: &Tree,
+        scratch: &Scratch,
+        log: LogSink<'_>,
+        cancel: &Cancel,
+    ) -> Result<(Exit, Option<ReadSet>), ProcessError> {
+        wharf_rootfs::prepare_upper(&scratch.upper, served, self.markers(), &self.owners())?;
+        let lower = scratch.lower();
+        self.write_out(process, served, &lower, Some(self.markers()))?;
+        let root = SandboxRoot::Overlay {
+            lower,
+            upper: scratch.upper.clone(),
+            work: scratch.overlay.clone(),
+        };
+        let (running, output) = self.start(process, root)?;
+        Ok((attend(running, output, log, cancel, None)?, None))
+    }
+
+    fn on_copy(
+        &self,
+        process: &Process<'_>,
+        served: &Tree,
+        scratch: &Scratch,
+        log: LogSink<'_>,
+        cancel: &Cancel,
+    ) -> Result<(Exit, Option<ReadSet>), ProcessError> {
+        self.write_out(process, served, &scratch.upper, None)?;
+        let (running, output) = self.start(
+            process,
+            SandboxRoot::Plain {
+                dir: scratch.upper.clone(),
+            },
+        )?;
+        Ok((attend(running, output, log, cancel, None)?, None))
+    }
+
+    /// The tree and its mount points as plain files in `dir`.
+    pub(super) fn write_out(
+        &self,
+        process: &Process<'_>,
+        served: &Tree,
+        dir: &Path,
+        markers: Option<Markers>,
+    ) -> Result<(), ProcessError> {
+        let tree = with_mount_points(served, process.mounts.points())?;
+        let options = CheckoutOptions {
+            owners: self.owners(),
+            markers,
+            threads: self.threads,
+        };
+        wharf_rootfs::checkout(&tree, dir, &StoreBlobs(self.store.clone()), &options)?;
+        Ok(())
+    }
+
+    fn start(&self, process: &Process<'_>, root: SandboxRoot) -> Result<(Running, Output), ProcessError> {
+        let (output, io) = Output::new().map_err(|source| ProcessError::Scratch {
+            path: "/dev/null".into(),
+            source,
+        })?;
+        Ok((self.sandbox.start(&self.complete(process, root), io)?, output))
+    }
+
+    /// The process's specification with its root and mounts.
+    pub(super) fn complete(&self, process: &Process<'_>, root: SandboxRoot) -> Spec {
+        let mut spec = process.spec.clone();
+        spec.root = root;
+        spec.mounts
+            .extend(process.mounts.sandbox_mounts().iter().cloned());
+        spec
+    }
+
+    fn commit(
+        &self,
+        process: &Process<'_>,
+        scratch: &Scratch,
+        rung: Rung,
+    ) -> Result<(Layer, ReadSet), ProcessError> {
+        let job = CommitJob {
+            dir: &scratch.upper,
+            lower: process.tree,
+            mounts: process.mounts.points(),
+            found: if rung == Rung::Copy {
+                Found::Whole
+            } else {
+                Found::Upper(self.markers())
+            },
+            owners: self.owners(),
+            threads: self.threads,
+        };
+        let committed = match self.sandbox.identity() {
+            Identity::Subordinate(_) => job.run_inside(&self.sandbox, &self.store, scratch.dir.path())?,
+            Identity::Root | Identity::OneId(_) => job.run_here(&self.store)?,
+        };
+        Ok(committed)
+    }
+}
+
+/// Passes on what the process writes until it is gone, and ends it when the build is stopped.
+fn attend(
+    running: Running,
+    output: Output,
+    log: LogSink<'_>,
+    cancel: &Cancel,
+    session: Option<&Session>,
+) -> Result<Exit, ProcessError> {
+    let killer = running.killer();
+    let abort = session.map(Session::abort_handle);
+    let _guard = cancel.on_cancel(move || {
+        killer.kill();
+        if let Some(abort) = &abort {
+            abort.abort();
+        }
+    });
+    thread::scope(|scope| {
+        scope.spawn(|| forward(Stream::Stdout, output.stdout, log));
+        scope.spawn(|| forward(Stream::Stderr, output.stderr, log));
+        Ok(running.wait()?)
+    })
+}
+
+fn forward(stream: Stream, from: OwnedFd, log: LogSink<'_>) {
+    let mut from = File::from(from);
+    let mut buffer = vec![0; 32 << 10];
+    while let Ok(length @ 1..) = from.read(&mut buffer) {
+        log(stream, &buffer[..length]);
+    }
+}
+
+/// The reading ends of a process's output.
+struct Output {
+    stdout: OwnedFd,
+    stderr: OwnedFd,
+}
+
+impl Output {
+    fn new() -> io::Result<(Self, Io)> {
+        let (stdout, write_stdout) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
+        let (stderr, write_stderr) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
+        let io = Io {
+            stdin: Io::null()?.stdin,
+            stdout: write_stdout,
+            stderr: write_stderr,
+        };
+        Ok((Self { stdout, stderr }, io))
+    }
+}
+
+/// A scratch directory with what overlayfs wants in it.
+#[derive(Debug)]
+pub(super) struct Scratch {
+    dir: WorkDir,
+    pub(super) upper: PathBuf,
+    pub(super) overlay: PathBuf,
+}
+
+impl Scratch {
+    /// Where a checkout goes.
+    pub(super) fn lower(&self) -> PathBuf {
+        self.dir.path().join("lower")
+    }
+
+    pub(super) fn new(store: &Store) -> Result<Self, ProcessError> {
+        let dir = store.work_dir()?;
+        let (upper, overlay) = (dir.path().join("upper"), dir.path().join("overlay"));
+        fs::create_dir(&overlay).map_err(|source| ProcessError::Scratch {
+            path: overlay.clone(),
+            source,
+        })?;
+        Ok(Self { dir, upper, overlay })
+    }
+}
+
+/// A layer that leaves `tree` as it is but for `step`, which was made on `prepared` instead.
+pub(super) fn relative_to(tree: &Tree, prepared: &Tree, step: &Layer) -> Layer {
+    if TreeDigest::eq(&tree.digest(), &prepared.digest()) {
+        return step.clone();
+    }
+    wharf_tree::diff(tree, &merge(prepared, step))
+}

@@ -1,0 +1,286 @@
+//! RUN: a process on the step's root.
+
+use std::{ffi::OsString, ops::ControlFlow, path::Path, sync::Arc};
+
+use wharf_graph::{
+    CacheMount, Mount, RunOp, ScriptMount, Sharing,
+    event::{Event, LogBytes, Stream},
+};
+use wharf_rootfs::{CheckoutOptions, checkout};
+use wharf_sandbox::{Exit, Mount as SandboxMount, Root as SandboxRoot, Spec, SyntheticFile};
+use wharf_solver::Task;
+use wharf_store::{Recorder, Sharing as StoreSharing};
+use wharf_tree::{Attrs, Entry, FollowLast, Graft, HardLinks, Layer, Mtime, Tree, merge};
+
+use super::{
+    Engine, StepFailure, StepOutput,
+    blobs::StoreBlobs,
+    identity::resolve_user,
+    mounts::StepMounts,
+    now,
+    process::{Finished, Process, relative_to},
+};
+
+impl Engine {
+    pub(super) fn run_process(
+        &self,
+        run: &RunOp,
+        task: &Task<'_, StepOutput>,
+    ) -> Result<StepOutput, StepFailure> {
+        let began = now();
+        let parent = &task.inputs[0].root;
+        let tree = self.roots.tree(parent)?;
+        let prepared = Arc::new(with_directory(&tree, &run.cwd)?);
+        let (spec, mounts) = self.prepare(run, task, &prepared)?;
+        let log = |stream: Stream, bytes: &[u8]| {
+            let data = LogBytes(bytes.to_vec());
+            task.observer.observe(Event::StepLog {
+                step: task.step.id,
+                stream,
+                data,
+            });
+        };
+        let process = Process {
+            tree: &prepared,
+            spec,
+            mounts: &mounts,
+        };
+        let finished = self.processes.run(process, &log, task.cancel)?;
+        check(run, &finished.exit)?;
+        self.keep_run(&tree, &prepared, parent, finished, began)
+    }
+
+    fn keep_run(
+        &self,
+        tree: &Tree,
+        prepared: &Tree,
+        parent: &crate::root::Root,
+        finished: Finished,
+        began: i64,
+    ) -> Result<StepOutput, StepFailure> {
+        let layer = relative_to(tree, prepared, &finished.layer);
+        let (_, root) = self.roots.push(parent, &layer)?;
+        let read_set = finished
+            .reads
+            .map(|reads| self.store.put_path_set(&reads.to_bytes()))
+            .transpose()?;
+        let recorder = if read_set.is_some() {
+            Recorder::Fuse
+        } else {
+            Recorder::None
+        };
+        Ok(StepOutput {
+            root,
+            ran_at: Some(began),
+            recorder,
+            read_set,
+        })
+    }
+
+    /// Everything that the process needs but its root.
+    fn prepare(
+        &self,
+        run: &RunOp,
+        task: &Task<'_, StepOutput>,
+        tree: &Arc<Tree>,
+    ) -> Result<(Spec, StepMounts), StepFailure> {
+        let user = resolve_user(&run.user, tree, &self.store)?;
+        let argv = run.args.iter().map(OsString::from).collect();
+        let mut spec = Spec::new(SandboxRoot::Plain { dir: "/".into() }, argv);
+        spec.cwd = run.cwd.clone().into();
+        (spec.uid, spec.gid, spec.groups) = (user.uid, user.gid, user.groups);
+        self.environment.restrict(&mut spec, run)?;
+        let mut mounts = StepMounts::new(tree)?;
+        let hosts: Vec<_> = run
+            .extra_hosts
+            .iter()
+            .map(|alias| (alias.host.clone(), alias.address))
+            .collect();
+        self.environment
+            .mount_common(&mut mounts, tree, &hosts, &spec.hostname)?;
+        let variables = self.mount_all(run, task, tree, &mut mounts)?;
+        spec.env = self.environment.variables(run, &user.home, variables);
+        Ok((spec, mounts))
+    }
+
+    /// Adds the mounts of the step; gives the variables that they bring.
+    fn mount_all(
+        &self,
+        run: &RunOp,
+        task: &Task<'_, StepOutput>,
+        tree: &Arc<Tree>,
+        mounts: &mut StepMounts,
+    ) -> Result<Vec<(String, String)>, StepFailure> {
+        let mut variables = Vec::new();
+        let mut agents = 0;
+        for mount in &run.mounts {
+            match mount {
+                Mount::Bind(bind) => {
+                    let other = self.roots.tree(&task.inputs[bind.input.0 as usize].root)?;
+                    mounts.add_tree(tree, &bind.target, &other, &bind.source, bind.read_only)?;
+                }
+                Mount::Cache(cache) => self.mount_cache(cache, task, tree, mounts)?,
+                Mount::Tmpfs(tmpfs) => {
+                    let mount = SandboxMount::Tmpfs {
+                        target: (&tmpfs.target).into(),
+                        size: tmpfs.size,
+                        mode: 0o1777,
+                    };
+                    mounts.add(tree, mount, true)?;
+                }
+                Mount::Secret(secret) => variables.extend(self.environment.secret(secret, tree, mounts)?),
+                Mount::Ssh(ssh) => {
+                    if let Some(socket) = self.environment.agent(ssh, agents, tree, mounts)? {
+                        if agents == 0 {
+                            variables.push(("SSH_AUTH_SOCK".to_owned(), socket));
+                        }
+                        agents += 1;
+                    }
+                }
+                Mount::Script(script) => mounts.add(tree, script_mount(script), true)?,
+            }
+        }
+        Ok(variables)
+    }
+
+    fn mount_cache(
+        &self,
+        cache: &CacheMount,
+        task: &Task<'_, StepOutput>,
+        tree: &Tree,
+        mounts: &mut StepMounts,
+    ) -> Result<(), StepFailure> {
+        let sharing = match cache.sharing {
+            Sharing::Shared => StoreSharing::Shared,
+            Sharing::Private => StoreSharing::Private,
+            Sharing::Locked => StoreSharing::Locked,
+        };
+        let mut wait = |_: &wharf_store::Waiting| {
+            if task.cancel.is_cancelled() {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        };
+        let opened = self.store.cache_mount(&cache.id, sharing, &mut wait)?;
+        let mut opened = opened.ok_or(StepFailure::Interrupted)?;
+        if opened.is_new() {
+            self.fill_cache(cache, task, opened.path())?;
+            opened.filled()?;
+        }
+        let mount = SandboxMount::Bind {
+            source: opened.path().to_owned(),
+            target: (&cache.target).into(),
+            read_only: cache.read_only,
+        };
+        Ok(mounts.add_cache(tree, mount, opened)?)
+    }
+
+    /// A new cache mount's first content: what `from` has, or an empty directory of the owner asked for.
+    fn fill_cache(
+        &self,
+        cache: &CacheMount,
+        task: &Task<'_, StepOutput>,
+        dir: &Path,
+    ) -> Result<(), StepFailure> {
+        let mut tree = match &cache.seed {
+            Some((input, path)) => {
+                let other = self.roots.tree(&task.inputs[input.0 as usize].root)?;
+                let found = other
+                    .lookup(path, FollowLast::Yes)
+                    .map_err(|_| StepFailure::NotFound {
+                        path: path.clone(),
+                        place: "the cache mount's source".to_owned(),
+                    })?;
+                Tree {
+                    root: found.entry.clone(),
+                    links: Arc::new(HardLinks::default()),
+                }
+            }
+            None => {
+                let attrs = Attrs::root(0o755);
+                let mtime = Mtime {
+                    secs: now(),
+                    nanos: 0,
+                };
+                Tree {
+                    root: Entry::dir(attrs, mtime, wharf_tree::Dir::default()),
+                    links: Arc::default(),
+                }
+            }
+        };
+        if let Some(owner) = cache.owner {
+            let mode = (owner.mode & 0o7777) as u16;
+            tree.root.attrs = Attrs {
+                mode,
+                uid: owner.uid,
+                gid: owner.gid,
+                xattrs: None,
+            };
+        }
+        let failed = |source| StepFailure::CacheMount {
+            id: cache.id.clone(),
+            source,
+        };
+        // The checkout makes the directory itself.
+        std::fs::remove_dir(dir).map_err(|source| {
+            failed(wharf_rootfs::CheckoutError {
+                path: wharf_tree::TreePath::root(),
+                source,
+            })
+        })?;
+        let options = CheckoutOptions {
+            owners: self.processes.owners(),
+            ..CheckoutOptions::default()
+        };
+        checkout(&tree, dir, &StoreBlobs(self.store.clone()), &options).map_err(failed)?;
+        Ok(())
+    }
+}
+
+fn script_mount(script: &ScriptMount) -> SandboxMount {
+    let mut file = SyntheticFile::public(&script.name, script.content.clone());
+    file.mode = 0o755;
+    SandboxMount::Directory {
+        target: (&script.target).into(),
+        files: vec![file],
+    }
+}
+
+/// `tree` with the working directory that the process needs, if it lacks it.
+fn with_directory(tree: &Arc<Tree>, path: &str) -> Result<Tree, StepFailure> {
+    if tree.lookup(path, FollowLast::Yes).is_ok() {
+        return Ok((**tree).clone());
+    }
+    let mut graft = Graft::new(
+        tree,
+        Mtime {
+            secs: now(),
+            nanos: 0,
+        },
+    );
+    graft
+        .mkdir(path.as_bytes(), (0, 0))
+        .map_err(|source| StepFailure::Mkdir {
+            path: path.to_owned(),
+            source,
+        })?;
+    let layer: Layer = graft.finish();
+    Ok(merge(tree, &layer))
+}
+
+fn check(run: &RunOp, exit: &Exit) -> Result<(), StepFailure> {
+    let what = format!("process \"{}\"", run.args.join(" "));
+    match exit {
+        Exit::Code(0) => Ok(()),
+        Exit::NotExecuted(why) => Err(StepFailure::NotExecuted {
+            what,
+            why: why.clone(),
+            code: exit.code(),
+        }),
+        exit => Err(StepFailure::Exit {
+            what,
+            code: exit.code(),
+        }),
+    }
+}

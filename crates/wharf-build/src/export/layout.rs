@@ -1,0 +1,162 @@
+//! Which files an OCI layout and a Docker archive consist of.
+//!
+//! OCI image specification, "Image Layout"; the archive of `docker save`. A Docker archive is an OCI layout too, as
+//! BuildKit's is.
+
+use serde_json::{Value, json};
+use wharf_oci::Digest;
+
+use crate::{
+    image::BuiltImage,
+    request::{Annotation, AnnotationLevel},
+};
+
+/// A file of a layout.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LayoutFile {
+    /// Relative to the layout's root.
+    pub name: String,
+    /// What is in it.
+    pub content: Content,
+}
+
+/// Where a file's bytes are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    /// Here.
+    Bytes(Vec<u8>),
+    /// In the store.
+    Blob {
+        /// Its digest.
+        digest: Digest,
+        /// Its length in bytes.
+        size: u64,
+    },
+}
+
+/// An image and what a layout's index says about it.
+#[derive(Debug, Clone, Copy)]
+pub struct LayoutImage<'a> {
+    /// The image.
+    pub image: &'a BuiltImage,
+    /// Full names: `docker.io/library/a:latest`.
+    pub names: &'a [String],
+    /// Annotations of descriptor level are taken from these.
+    pub annotations: &'a [Annotation],
+    /// When it was made, RFC 3339.
+    pub created: Option<&'a str>,
+}
+
+/// The files of an OCI image layout.
+pub fn oci_files(image: &LayoutImage<'_>) -> Vec<LayoutFile> {
+    let mut files = vec![
+        bytes("oci-layout", br#"{"imageLayoutVersion":"1.0.0"}"#.to_vec()),
+        bytes("index.json", json_bytes(&index(image))),
+    ];
+    files.extend(blobs(image.image));
+    files
+}
+
+/// The files of a `docker load`-able archive.
+pub fn docker_files(image: &LayoutImage<'_>) -> Vec<LayoutFile> {
+    let mut files = oci_files(image);
+    let layers: Vec<_> = image
+        .image
+        .layers
+        .iter()
+        .map(|layer| blob_name(&layer.digest))
+        .collect();
+    let names: Vec<_> = image.names.iter().map(|name| familiar(name)).collect();
+    let manifest = json!([{"Config": blob_name(&image.image.config), "RepoTags": names, "Layers": layers}]);
+    files.push(bytes("manifest.json", json_bytes(&manifest)));
+    files
+}
+
+/// `docker.io/library/a:1` as Docker shows it.
+fn familiar(name: &str) -> String {
+    let short = name.strip_prefix("docker.io/").unwrap_or(name);
+    short.strip_prefix("library/").unwrap_or(short).to_owned()
+}
+
+fn index(image: &LayoutImage<'_>) -> Value {
+    let names: Vec<Option<&String>> = if image.names.is_empty() {
+        vec![None]
+    } else {
+        image.names.iter().map(Some).collect()
+    };
+    let manifests: Vec<_> = names.into_iter().map(|name| descriptor(image, name)).collect();
+    json!({
+        "schemaVersion": 2,
+        "mediaType": "application/vnd.oci.image.index.v1+json",
+        "manifests": manifests,
+    })
+}
+
+fn descriptor(image: &LayoutImage<'_>, name: Option<&String>) -> Value {
+    let mut annotations = serde_json::Map::new();
+    if let Some(name) = name {
+        annotations.insert("io.containerd.image.name".into(), name.clone().into());
+        if let Some((_, tag)) = name.rsplit_once(':') {
+            annotations.insert("org.opencontainers.image.ref.name".into(), tag.into());
+        }
+    }
+    if let Some(created) = image.created {
+        annotations.insert("org.opencontainers.image.created".into(), created.into());
+    }
+    let of_level = [
+        AnnotationLevel::ManifestDescriptor,
+        AnnotationLevel::IndexDescriptor,
+    ];
+    for annotation in image
+        .annotations
+        .iter()
+        .filter(|annotation| of_level.contains(&annotation.level))
+    {
+        annotations.insert(annotation.key.clone(), annotation.value.clone().into());
+    }
+    let mut descriptor = json!({
+        "mediaType": image.image.media_type,
+        "digest": image.image.manifest,
+        "size": image.image.manifest_bytes.len(),
+    });
+    if !annotations.is_empty() {
+        descriptor["annotations"] = annotations.into();
+    }
+    descriptor
+}
+
+fn blobs(image: &BuiltImage) -> Vec<LayoutFile> {
+    let mut files = vec![
+        bytes(&blob_name(&image.manifest), image.manifest_bytes.clone()),
+        bytes(&blob_name(&image.config), image.config_bytes.clone()),
+    ];
+    for layer in &image.layers {
+        let name = blob_name(&layer.digest);
+        if files.iter().all(|file| file.name != name) {
+            files.push(LayoutFile {
+                name,
+                content: Content::Blob {
+                    digest: layer.digest,
+                    size: layer.size,
+                },
+            });
+        }
+    }
+    files.sort_by(|a, b| a.name.cmp(&b.name));
+    files
+}
+
+fn blob_name(digest: &Digest) -> String {
+    format!("blobs/sha256/{}", digest.hex())
+}
+
+fn bytes(name: &str, content: Vec<u8>) -> LayoutFile {
+    LayoutFile {
+        name: name.to_owned(),
+        content: Content::Bytes(content),
+    }
+}
+
+fn json_bytes(value: &Value) -> Vec<u8> {
+    serde_json::to_vec(value).expect("JSON values can be written")
+}

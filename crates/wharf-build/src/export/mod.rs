@@ -1,0 +1,11 @@
+//! Outputs: what leaves the store, and in which shape.
+
+mod archive;
+mod engine;
+mod files;
+mod layout;
+
+pub use archive::{Archive, ArchiveError};
+pub use engine::{EngineError, load_into_engine};
+pub use files::{FilesError, write_directory, write_tar};
+pub use layout::{Content, LayoutFile, LayoutImage, docker_files, oci_files};

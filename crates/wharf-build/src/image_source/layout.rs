@@ -1,0 +1,161 @@
+//! Images in OCI layouts on disk. OCI image specification, "Image Layout".
+
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+};
+
+use wharf_graph::LayoutSource;
+use wharf_oci::{Descriptor, Digest, Document, Index, Manifest, Platform};
+
+use super::{ImageSourceError, Images, pull::Resolved};
+use crate::root::Root;
+
+/// The annotation that holds a manifest's tag.
+const REF_NAME: &str = "org.opencontainers.image.ref.name";
+
+/// Indexes lie in indexes no deeper than this.
+const MAX_DEPTH: usize = 4;
+
+impl Images {
+    /// What of the layout is meant; its documents are in the store then.
+    pub(super) fn read_layout(
+        &self,
+        source: &LayoutSource,
+        platform: &Platform,
+    ) -> Result<Resolved, ImageSourceError> {
+        let layout = Layout {
+            path: PathBuf::from(&source.path),
+        };
+        let (digest, manifest) = layout.find(source, platform)?;
+        layout.bring(self, &digest)?;
+        layout.bring(self, &manifest.config.digest)?;
+        Ok(Resolved {
+            manifest: digest,
+            config: self.image_config(&manifest)?,
+        })
+    }
+
+    /// The files of a layout's image.
+    pub fn layout(&self, source: &LayoutSource, platform: &Platform) -> Result<Root, ImageSourceError> {
+        let layout = Layout {
+            path: PathBuf::from(&source.path),
+        };
+        let (digest, manifest) = layout.find(source, platform)?;
+        if let Some(root) = self.known_root(&digest)? {
+            return Ok(root);
+        }
+        for blob in manifest.layers.iter().chain([&manifest.config]) {
+            layout.bring(self, &blob.digest)?;
+        }
+        let config = self.image_config(&manifest)?;
+        self.unpack(&digest, &manifest, &config)
+    }
+}
+
+struct Layout {
+    path: PathBuf,
+}
+
+impl Layout {
+    fn find(
+        &self,
+        source: &LayoutSource,
+        platform: &Platform,
+    ) -> Result<(Digest, Manifest), ImageSourceError> {
+        let index: Index = self.parse(&self.path.join("index.json"))?;
+        let wanted = match (&source.digest, &source.tag) {
+            (Some(digest), _) => return self.manifest(*digest, platform, 0),
+            (None, Some(tag)) => tagged(&index, tag),
+            (None, None) => tagged(&index, "latest").or_else(|| match &index.manifests[..] {
+                [only] => Some(only),
+                _ => index.select(platform),
+            }),
+        };
+        let name = source.tag.as_deref().unwrap_or("latest");
+        let descriptor = wanted.ok_or_else(|| self.lacks(format!("image tagged `{name}`")))?;
+        self.manifest(descriptor.digest, platform, 0)
+    }
+
+    fn manifest(
+        &self,
+        digest: Digest,
+        platform: &Platform,
+        depth: usize,
+    ) -> Result<(Digest, Manifest), ImageSourceError> {
+        let path = self.blob(&digest);
+        let bytes = self.read(&path)?;
+        if Digest::of(&bytes) != digest {
+            return Err(self.wrong(&path, "its digest is not its name"));
+        }
+        let document =
+            Document::from_json(&bytes, None).map_err(|error| self.wrong(&path, &error.to_string()))?;
+        match document {
+            Document::Manifest(manifest) => Ok((digest, *manifest)),
+            Document::Index(index) if depth < MAX_DEPTH => {
+                let chosen = index
+                    .select(platform)
+                    .ok_or_else(|| self.lacks(format!("image for {platform}")))?;
+                self.manifest(chosen.digest, platform, depth + 1)
+            }
+            Document::Index(_) => Err(self.wrong(&path, "indexes within indexes without end")),
+        }
+    }
+
+    /// Puts a blob into the store.
+    fn bring(&self, images: &Images, digest: &Digest) -> Result<(), ImageSourceError> {
+        if images.store.contains(digest)? {
+            return Ok(());
+        }
+        let path = self.blob(digest);
+        let file = File::open(&path).map_err(|source| ImageSourceError::Layout {
+            path: path.clone(),
+            source,
+        })?;
+        let stored = images.store.put_file(&file)?;
+        if stored.digest == *digest {
+            Ok(())
+        } else {
+            Err(self.wrong(&path, "its digest is not its name"))
+        }
+    }
+
+    fn blob(&self, digest: &Digest) -> PathBuf {
+        self.path.join("blobs/sha256").join(digest.hex())
+    }
+
+    fn read(&self, path: &Path) -> Result<Vec<u8>, ImageSourceError> {
+        fs::read(path).map_err(|source| ImageSourceError::Layout {
+            path: path.to_owned(),
+            source,
+        })
+    }
+
+    fn parse<T: serde::de::DeserializeOwned>(&self, path: &Path) -> Result<T, ImageSourceError> {
+        serde_json::from_slice(&self.read(path)?).map_err(|error| self.wrong(path, &error.to_string()))
+    }
+
+    #[allow(clippy::unused_self, reason = "all errors of a layout are made here")]
+    fn wrong(&self, path: &Path, message: &str) -> ImageSourceError {
+        ImageSourceError::Document {
+            name: path.display().to_string(),
+            message: message.to_owned(),
+        }
+    }
+
+    fn lacks(&self, wanted: String) -> ImageSourceError {
+        ImageSourceError::NotInLayout {
+            path: self.path.clone(),
+            wanted,
+        }
+    }
+}
+
+fn tagged<'i>(index: &'i Index, tag: &str) -> Option<&'i Descriptor> {
+    index.manifests.iter().find(|descriptor| {
+        descriptor
+            .annotations
+            .get(REF_NAME)
+            .is_some_and(|name| name == tag)
+    })
+}

@@ -1,0 +1,280 @@
+//! Registry images: what a reference stands for, and its files.
+
+use serde::{Deserialize, Serialize};
+use wharf_graph::{
+    ImageSource, PullPolicy,
+    event::{Event, Progress},
+};
+use wharf_oci::{Descriptor, Digest, Manifest, Platform, Reference, config::ImageConfig};
+use wharf_registry::Registry;
+use wharf_solver::Task;
+use wharf_store::{ImageRecord, MemoKey, Root as Kept, Store};
+
+use super::{ImageSourceError, Images};
+use crate::{
+    exec::{StepOutput, now},
+    image::{BuiltImage, LayerBlob},
+    request::TAG_LIFETIME,
+    root::{Layers, Root},
+};
+
+/// The most that is read of a manifest or configuration that the store has.
+const DOCUMENT_LIMIT: u64 = 16 << 20;
+
+/// What a reference stands for on a platform.
+#[derive(Debug, Clone)]
+pub struct Resolved {
+    /// Digest of the manifest.
+    pub manifest: Digest,
+    /// The image's configuration.
+    pub config: ImageConfig,
+}
+
+/// What is remembered of a reference.
+#[derive(Debug, Serialize, Deserialize)]
+struct RememberedTag {
+    manifest: Digest,
+    asked_at: i64,
+}
+
+impl Images {
+    /// What the reference stands for: as the store's images and a recent answer say, else as the registry says.
+    pub fn resolve(&self, image: &ImageSource, platform: &Platform) -> Result<Resolved, ImageSourceError> {
+        let reference: Reference = image.reference.parse()?;
+        if image.pull == PullPolicy::Default
+            && let Some(manifest) = self.known(&reference, platform)?
+            && let Some(resolved) = self.resolved(manifest)?
+        {
+            return Ok(resolved);
+        }
+        let registry = self.registry()?;
+        let pulled = self.network.wait(registry.pull(&reference, platform))?;
+        let manifest = self.store.put_bytes(&pulled.manifest_document.bytes)?;
+        let config = self.store.put_bytes(&pulled.config_bytes)?;
+        let tag = RememberedTag {
+            manifest,
+            asked_at: now(),
+        };
+        self.store.set_memo(
+            &tag_key(&reference, platform),
+            &tag,
+            &[Kept::Blob(manifest), Kept::Blob(config)],
+        )?;
+        Ok(Resolved {
+            manifest,
+            config: pulled.config,
+        })
+    }
+
+    /// The manifest that an image of the store, or an answer of today, says.
+    fn known(&self, reference: &Reference, platform: &Platform) -> Result<Option<Digest>, ImageSourceError> {
+        if let Some(image) = self.store.image(&reference.to_string())? {
+            return Ok(Some(image.manifest));
+        }
+        let tag: Option<RememberedTag> = self.store.memo(&tag_key(reference, platform))?;
+        let fresh = |tag: &RememberedTag| {
+            reference.digest().is_some() || now().saturating_sub(tag.asked_at) < TAG_LIFETIME.as_secs() as i64
+        };
+        Ok(tag.filter(fresh).map(|tag| tag.manifest))
+    }
+
+    fn resolved(&self, manifest: Digest) -> Result<Option<Resolved>, ImageSourceError> {
+        if !self.store.contains(&manifest)? {
+            return Ok(None);
+        }
+        let parsed = self.manifest(&manifest)?;
+        if !self.store.contains(&parsed.config.digest)? {
+            return Ok(None);
+        }
+        Ok(Some(Resolved {
+            manifest,
+            config: self.image_config(&parsed)?,
+        }))
+    }
+
+    pub(super) fn manifest(&self, digest: &Digest) -> Result<Manifest, ImageSourceError> {
+        self.json(digest)
+    }
+
+    pub(super) fn image_config(&self, manifest: &Manifest) -> Result<ImageConfig, ImageSourceError> {
+        self.json(&manifest.config.digest)
+    }
+
+    fn json<T: serde::de::DeserializeOwned>(&self, digest: &Digest) -> Result<T, ImageSourceError> {
+        let bytes = self.store.read_blob(digest, DOCUMENT_LIMIT)?;
+        serde_json::from_slice(&bytes).map_err(|error| ImageSourceError::Document {
+            name: digest.to_string(),
+            message: error.to_string(),
+        })
+    }
+
+    /// The files of a registry's image.
+    pub fn pull(
+        &self,
+        image: &ImageSource,
+        platform: &Platform,
+        task: &Task<'_, StepOutput>,
+    ) -> Result<Root, ImageSourceError> {
+        let manifest = match image.digest {
+            Some(digest) if self.store.contains(&digest)? => digest,
+            _ => self.resolve(image, platform)?.manifest,
+        };
+        let report = |progress: Progress| {
+            task.observer.observe(Event::StepProgress(Progress {
+                step: Some(task.step.id),
+                ..progress
+            }));
+        };
+        self.root_of(&image.reference.parse()?, &manifest, &report)
+    }
+
+    /// The files of the image with this manifest, which the store has.
+    pub fn root_of(
+        &self,
+        reference: &Reference,
+        digest: &Digest,
+        report: &(dyn Fn(Progress) + Sync),
+    ) -> Result<Root, ImageSourceError> {
+        if let Some(root) = self.known_root(digest)? {
+            return Ok(root);
+        }
+        let manifest = self.manifest(digest)?;
+        self.download_layers(reference, &manifest, report)?;
+        let config = self.image_config(&manifest)?;
+        self.unpack(digest, &manifest, &config)
+    }
+
+    /// What the store keeps for a name of this image.
+    pub fn record(&self, digest: &Digest, root: &Root) -> Result<ImageRecord, ImageSourceError> {
+        let manifest = self.manifest(digest)?;
+        let bytes = self.store.read_blob(digest, DOCUMENT_LIMIT)?;
+        let media_type = manifest.media_type.clone().map_or_else(
+            || "application/vnd.oci.image.manifest.v1+json".to_owned(),
+            |media_type| media_type.as_str().to_owned(),
+        );
+        let layers = manifest.layers.iter().map(|layer| layer.digest);
+        Ok(ImageRecord {
+            manifest: *digest,
+            media_type,
+            size: bytes.len() as u64,
+            layers: root.stored().to_vec(),
+            blobs: [*digest, manifest.config.digest]
+                .into_iter()
+                .chain(layers)
+                .collect(),
+            named_at: now(),
+            rest: serde_json::Map::new(),
+        })
+    }
+
+    /// An image of the store, as it was built or pulled.
+    pub fn stored_image(&self, image: &ImageRecord) -> Result<BuiltImage, ImageSourceError> {
+        let manifest = self.manifest(&image.manifest)?;
+        let config = self.image_config(&manifest)?;
+        let layers = manifest
+            .layers
+            .iter()
+            .zip(&config.rootfs.diff_ids)
+            .map(|(layer, diff_id)| LayerBlob {
+                diff_id: *diff_id,
+                digest: layer.digest,
+                size: layer.size,
+                media_type: layer.media_type.as_str().to_owned(),
+            });
+        let root = self.known_root(&image.manifest)?.unwrap_or_else(|| Root {
+            layers: Layers::Stored(image.layers.clone()),
+            tree: wharf_tree::Tree::empty().digest(),
+        });
+        Ok(BuiltImage {
+            manifest: image.manifest,
+            manifest_bytes: self.store.read_blob(&image.manifest, DOCUMENT_LIMIT)?,
+            media_type: image.media_type.clone(),
+            config: manifest.config.digest,
+            config_bytes: self.store.read_blob(&manifest.config.digest, DOCUMENT_LIMIT)?,
+            layers: layers.collect(),
+            root,
+        })
+    }
+
+    /// Brings the layers' blobs that the store lacks, several at once.
+    fn download_layers(
+        &self,
+        reference: &Reference,
+        manifest: &Manifest,
+        report: &(dyn Fn(Progress) + Sync),
+    ) -> Result<(), ImageSourceError> {
+        let mut wanted = Vec::new();
+        for layer in &manifest.layers {
+            if !self.store.contains(&layer.digest)? {
+                wanted.push(layer);
+            }
+            let key = origin_key(&layer.digest);
+            self.store.set_memo(&key, &reference.name(), &[])?;
+        }
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let registry = self.registry()?;
+        std::thread::scope(|scope| {
+            let downloads: Vec<_> = wanted
+                .into_iter()
+                .map(|layer| {
+                    scope.spawn(|| {
+                        self.network
+                            .wait(download(registry, reference, layer, &self.store, report))
+                    })
+                })
+                .collect();
+            let ended = downloads
+                .into_iter()
+                .map(|download| download.join().expect("a download does not panic"));
+            ended.collect::<Result<Vec<()>, _>>().map(drop)
+        })
+    }
+}
+
+async fn download(
+    registry: &Registry,
+    reference: &Reference,
+    layer: &Descriptor,
+    store: &Store,
+    report: &(dyn Fn(Progress) + Sync),
+) -> Result<(), ImageSourceError> {
+    let mut download = registry.blob(reference, layer).await?;
+    let mut writer = store.writer();
+    let mut told = std::time::Instant::now();
+    let tell = |done: u64| {
+        report(Progress {
+            step: None,
+            phase: None,
+            item: layer.digest.short(),
+            done,
+            total: Some(layer.size),
+        });
+    };
+    while let Some(chunk) = download.chunk().await? {
+        std::io::Write::write_all(&mut writer, &chunk).map_err(|source| super::LayerImportError::Read {
+            digest: layer.digest,
+            source,
+        })?;
+        if told.elapsed().as_millis() > 100 {
+            told = std::time::Instant::now();
+            tell(writer.length());
+        }
+    }
+    tell(writer.length());
+    writer.finish(Some(&layer.digest))?;
+    Ok(())
+}
+
+fn tag_key(reference: &Reference, platform: &Platform) -> MemoKey {
+    MemoKey::new(
+        "tag",
+        &[reference.to_string().as_bytes(), platform.to_string().as_bytes()],
+    )
+}
+
+/// Where a blob came from: a registry that is pushed to may mount it from there.
+pub(super) fn origin_key(blob: &Digest) -> MemoKey {
+    MemoKey::new("blob-origin", &[blob.as_bytes()])
+}

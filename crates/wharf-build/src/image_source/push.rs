@@ -1,0 +1,68 @@
+//! An image sent to a registry: only the blobs that it lacks, mounted from a neighbour where that can be.
+
+use wharf_http::Body;
+use wharf_oci::{Descriptor, MediaType, Reference};
+
+use super::{Images, error::PushError, pull::origin_key};
+use crate::image::BuiltImage;
+
+impl Images {
+    /// Sends an image to the registry of `name`. The tag appears last, when everything that it needs is there.
+    pub fn push(&self, image: &BuiltImage, name: &Reference) -> Result<(), PushError> {
+        let registry = self.registry()?;
+        let mut blobs: Vec<_> = image
+            .layers
+            .iter()
+            .map(|layer| Descriptor::new(MediaType::new(&layer.media_type), layer.digest, layer.size))
+            .collect();
+        let config_type = if image.media_type.contains("docker") {
+            "application/vnd.docker.container.image.v1+json"
+        } else {
+            "application/vnd.oci.image.config.v1+json"
+        };
+        blobs.push(Descriptor::new(
+            MediaType::new(config_type),
+            image.config,
+            image.config_bytes.len() as u64,
+        ));
+        std::thread::scope(|scope| {
+            let sent: Vec<_> = blobs
+                .iter()
+                .map(|blob| scope.spawn(|| self.push_blob(name, blob)))
+                .collect();
+            let ended = sent
+                .into_iter()
+                .map(|push| push.join().expect("a push does not panic"));
+            ended.collect::<Result<Vec<()>, _>>()
+        })?;
+        let media_type = MediaType::new(&image.media_type);
+        let bytes = image.manifest_bytes.clone().into();
+        self.network
+            .wait(registry.push_manifest(name, &media_type, bytes))?;
+        for blob in &blobs {
+            self.store
+                .set_memo(&origin_key(&blob.digest), &name.name(), &[])?;
+        }
+        Ok(())
+    }
+
+    fn push_blob(&self, name: &Reference, blob: &Descriptor) -> Result<(), PushError> {
+        let origin: Option<String> = self.store.memo(&origin_key(&blob.digest))?;
+        let from: Vec<Reference> = origin
+            .and_then(|origin| origin.parse().ok())
+            .into_iter()
+            .collect();
+        // Opened once here, so that a blob that cannot be had is told before the registry is.
+        drop(self.store.open_blob(&blob.digest)?);
+        let (store, digest) = (self.store.clone(), blob.digest);
+        let body = Body::reader(blob.size, move |start| {
+            use std::io::Seek as _;
+            let mut file = store.open_blob(&digest).map_err(std::io::Error::other)?;
+            file.seek(std::io::SeekFrom::Start(start))?;
+            Ok(Box::new(file) as Box<dyn std::io::Read + Send>)
+        });
+        self.network
+            .wait(self.registry()?.push_blob(name, blob, &body, &from))?;
+        Ok(())
+    }
+}

@@ -1,0 +1,69 @@
+//! Where things lie on this machine: the only place that asks the environment for directories.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
+
+/// Whether this process is root.
+pub(crate) fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+/// The store: `--store` and `WHARF_STORE` come before this.
+pub(crate) fn default_store() -> PathBuf {
+    if is_root() {
+        return "/var/lib/wharf".into();
+    }
+    xdg("XDG_DATA_HOME", ".local/share").join("wharf")
+}
+
+/// Settings files of the machine: the user's first.
+pub(crate) fn settings_files() -> Vec<PathBuf> {
+    vec![
+        config_home().join("wharf/config.toml"),
+        "/etc/wharf/config.toml".into(),
+    ]
+}
+
+/// `$XDG_CONFIG_HOME`.
+pub(crate) fn config_home() -> PathBuf {
+    xdg("XDG_CONFIG_HOME", ".config")
+}
+
+/// `$HOME`; `/` when it is not set.
+pub(crate) fn home() -> PathBuf {
+    env::var_os("HOME")
+        .filter(|home| !home.is_empty())
+        .map_or_else(|| "/".into(), PathBuf::from)
+}
+
+/// Docker's configuration directory.
+pub(crate) fn docker_config() -> PathBuf {
+    env::var_os("DOCKER_CONFIG").map_or_else(|| home().join(".docker"), PathBuf::from)
+}
+
+/// Sockets at which a Docker or Podman may listen, in the order in which they are tried.
+pub(crate) fn engine_sockets() -> Vec<PathBuf> {
+    let named = env::var("DOCKER_HOST")
+        .ok()
+        .and_then(|host| host.strip_prefix("unix://").map(PathBuf::from));
+    let runtime = env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+    let mut sockets: Vec<PathBuf> = named.into_iter().collect();
+    if let Some(runtime) = &runtime {
+        sockets.push(runtime.join("docker.sock"));
+    }
+    sockets.push("/var/run/docker.sock".into());
+    if let Some(runtime) = &runtime {
+        sockets.push(runtime.join("podman/podman.sock"));
+    }
+    sockets.push("/run/podman/podman.sock".into());
+    sockets
+}
+
+fn xdg(variable: &str, below_home: &str) -> PathBuf {
+    match env::var_os(variable).map(PathBuf::from) {
+        Some(path) if path.is_absolute() => path,
+        _ => home().join(Path::new(below_home)),
+    }
+}

@@ -1,0 +1,339 @@
+//! From flags as typed to a build request: the only reader of their values.
+
+use std::{
+    collections::BTreeMap,
+    env, fs,
+    io::{self, Read as _},
+    path::{Path, PathBuf},
+};
+
+use wharf_build::request::{Bases, BuildRequest, ContextSource, DockerfileSource};
+use wharf_oci::{Platform, Reference};
+
+use crate::{
+    args::{UsageError, build::BuildArgs, outputs::outputs, values},
+    report::{Code, Report},
+    settings::{Project, find_project},
+};
+
+/// A request and what the user should be told about the flags.
+#[derive(Debug)]
+pub(crate) struct Requested {
+    /// What to build.
+    pub(crate) build: BuildRequest,
+    /// Flags that were accepted and do nothing.
+    pub(crate) warnings: Vec<String>,
+    /// What standard input held, kept until the build is done.
+    _stdin: Option<tempfile::TempDir>,
+}
+
+/// Reads `args`.
+pub(crate) fn request(args: &BuildArgs) -> Result<Requested, Report> {
+    let usage = |error: UsageError| Report::new(Code::Usage, error);
+    let warnings = crate::args::support::check(args).map_err(usage)?;
+    let (context, dockerfile, stdin) = sources(args)?;
+    let project = project(&context, &dockerfile)?;
+    let build = values_of(args, context, dockerfile, project).map_err(usage)?;
+    Ok(Requested {
+        build,
+        warnings,
+        _stdin: stdin,
+    })
+}
+
+fn values_of(
+    args: &BuildArgs,
+    context: ContextSource,
+    dockerfile: DockerfileSource,
+    project: Project,
+) -> Result<BuildRequest, UsageError> {
+    let is_base = |name: &str| project.bases.contains_key(name);
+    let build_args: BTreeMap<_, _> = args
+        .build_arg
+        .iter()
+        .map(|text| values::build_arg(text))
+        .collect::<Result<_, _>>()?;
+    Ok(BuildRequest {
+        context,
+        dockerfile,
+        target: args.target.clone(),
+        named_contexts: args
+            .build_context
+            .iter()
+            .map(|text| values::named_context(text, is_base))
+            .collect::<Result<_, _>>()?,
+        labels: args
+            .label
+            .iter()
+            .map(|text| label(text))
+            .collect::<Result<_, _>>()?,
+        annotations: args
+            .annotation
+            .iter()
+            .map(|text| values::annotations(text))
+            .collect::<Result<Vec<_>, _>>()?
+            .concat(),
+        secrets: args
+            .secret
+            .iter()
+            .map(|text| values::secret(text))
+            .collect::<Result<_, _>>()?,
+        ssh: args
+            .ssh
+            .iter()
+            .map(|text| values::ssh(text))
+            .collect::<Result<_, _>>()?,
+        hosts: args
+            .add_host
+            .iter()
+            .map(|text| values::host(text))
+            .collect::<Result<_, _>>()?,
+        network: network(&args.network)?,
+        shm_size: args
+            .shm_size
+            .as_deref()
+            .map(|text| values::byte_size("--shm-size", text))
+            .transpose()?,
+        ulimits: args
+            .ulimit
+            .iter()
+            .map(|text| values::ulimit(text))
+            .collect::<Result<_, _>>()?,
+        allow: args.allow.clone(),
+        no_cache: args.no_cache,
+        no_cache_filter: args.no_cache_filter.clone(),
+        pull: args.pull,
+        platforms: args
+            .platform
+            .iter()
+            .map(|text| platform(text))
+            .collect::<Result<_, _>>()?,
+        tags: args
+            .tag
+            .iter()
+            .map(|text| reference("--tag", text))
+            .collect::<Result<_, _>>()?,
+        outputs: outputs(args)?,
+        source_date_epoch: source_date_epoch(&build_args)?,
+        build_args,
+        bases: Bases {
+            tables: project.bases,
+            file: project.file,
+        },
+        parallel: args
+            .wharf
+            .parallel
+            .map_or_else(processors, std::num::NonZeroUsize::get),
+    })
+}
+
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get)
+}
+
+fn label(text: &str) -> Result<(String, String), UsageError> {
+    match values::assignment(text) {
+        (key, value) if !key.is_empty() => Ok((key, value.unwrap_or_default())),
+        _ => Err(UsageError::value("--label", text, "KEY=VALUE")),
+    }
+}
+
+fn network(text: &str) -> Result<String, UsageError> {
+    match text {
+        "default" | "host" | "none" => Ok(text.to_owned()),
+        _ => Err(UsageError::value("--network", text, "default, host or none")),
+    }
+}
+
+/// The machine's own platform, for now: foreign steps need an emulator.
+fn platform(text: &str) -> Result<Platform, UsageError> {
+    let parsed: Platform = text.parse().map_err(|_| {
+        UsageError::value(
+            "--platform",
+            text,
+            "os/architecture[/variant], such as linux/amd64",
+        )
+    })?;
+    let host = Platform::host();
+    if parsed == host {
+        return Ok(parsed);
+    }
+    Err(UsageError::Refused {
+        flag: format!("--platform={text}"),
+        why: format!(
+            "this machine is {host}, and steps of other platforms cannot run here; build there, or leave it out"
+        ),
+    })
+}
+
+fn reference(flag: &'static str, text: &str) -> Result<Reference, UsageError> {
+    text.parse()
+        .map_err(|error| UsageError::value(flag, text, &format!("an image reference ({error})")))
+}
+
+/// `--build-arg SOURCE_DATE_EPOCH` or, as buildx does, the environment's.
+fn source_date_epoch(build_args: &BTreeMap<String, Option<String>>) -> Result<Option<i64>, UsageError> {
+    let name = "SOURCE_DATE_EPOCH";
+    let text = build_args
+        .get(name)
+        .cloned()
+        .flatten()
+        .or_else(|| env::var(name).ok());
+    let Some(text) = text.filter(|text| !text.is_empty()) else {
+        return Ok(None);
+    };
+    let seconds = text
+        .parse()
+        .map_err(|_| UsageError::value(name, &text, "seconds since 1970"))?;
+    Ok(Some(seconds))
+}
+
+type Sources = (ContextSource, DockerfileSource, Option<tempfile::TempDir>);
+
+/// Context and Dockerfile, which either may come from standard input.
+fn sources(args: &BuildArgs) -> Result<Sources, Report> {
+    if args.context == "-" {
+        return from_stdin(args);
+    }
+    let file = args.file.as_deref();
+    if values::is_git(&args.context) {
+        let (url, fragment) = args.context.split_once('#').unwrap_or((&args.context, ""));
+        let context = ContextSource::Git {
+            url: url.to_owned(),
+            fragment: fragment.to_owned(),
+        };
+        return Ok((context, in_context(file), None));
+    }
+    if args.context.starts_with("http://") || args.context.starts_with("https://") {
+        return Ok((ContextSource::Url(args.context.clone()), in_context(file), None));
+    }
+    let directory = PathBuf::from(&args.context);
+    if file == Some("-") {
+        let text = DockerfileSource::Text {
+            name: "Dockerfile".to_owned(),
+            bytes: read_stdin()?,
+        };
+        return Ok((ContextSource::Directory(directory), text, None));
+    }
+    let dockerfile = file.map_or_else(|| default_dockerfile(&directory), PathBuf::from);
+    Ok((
+        ContextSource::Directory(directory),
+        DockerfileSource::File(dockerfile),
+        None,
+    ))
+}
+
+/// `Dockerfile`, or `dockerfile` if only that is there, as buildx looks for it.
+fn default_dockerfile(directory: &Path) -> PathBuf {
+    let usual = directory.join("Dockerfile");
+    let lower = directory.join("dockerfile");
+    if !usual.exists() && lower.exists() {
+        lower
+    } else {
+        usual
+    }
+}
+
+fn in_context(file: Option<&str>) -> DockerfileSource {
+    DockerfileSource::InContext(file.unwrap_or("Dockerfile").to_owned())
+}
+
+/// A tar is the context; anything else is a Dockerfile without one.
+fn from_stdin(args: &BuildArgs) -> Result<Sources, Report> {
+    if args.file.as_deref() == Some("-") {
+        let why = "context and Dockerfile cannot both come from standard input".to_owned();
+        return Err(Report::new(
+            Code::Usage,
+            UsageError::Refused {
+                flag: "--file=-".to_owned(),
+                why,
+            },
+        ));
+    }
+    let bytes = read_stdin()?;
+    if !is_archive(&bytes) {
+        let text = DockerfileSource::Text {
+            name: "Dockerfile".to_owned(),
+            bytes,
+        };
+        return Ok((ContextSource::Empty, text, None));
+    }
+    let failed = |error: io::Error| Report::new(Code::Environment, error);
+    let scratch = tempfile::tempdir().map_err(failed)?;
+    let path = scratch.path().join("context.tar");
+    fs::write(&path, bytes).map_err(failed)?;
+    Ok((
+        ContextSource::Archive(path),
+        in_context(args.file.as_deref()),
+        Some(scratch),
+    ))
+}
+
+/// By magic number, as buildx decides: gzip, bzip2, xz, zstd, or a tar header.
+fn is_archive(bytes: &[u8]) -> bool {
+    const MAGIC: &[&[u8]] = &[
+        &[0x1f, 0x8b],
+        b"BZh",
+        &[0xfd, b'7', b'z', b'X', b'Z', 0],
+        &[0x28, 0xb5, 0x2f, 0xfd],
+    ];
+    let is_tar = bytes.len() > 262 && &bytes[257..262] == b"ustar";
+    is_tar || MAGIC.iter().any(|magic| bytes.starts_with(magic))
+}
+
+fn read_stdin() -> Result<Vec<u8>, Report> {
+    let mut bytes = Vec::new();
+    io::stdin()
+        .lock()
+        .read_to_end(&mut bytes)
+        .map_err(|error| Report::new(Code::Environment, error))?;
+    Ok(bytes)
+}
+
+/// Where the project's settings are looked for: beside the Dockerfile.
+fn project(context: &ContextSource, dockerfile: &DockerfileSource) -> Result<Project, Report> {
+    let start = match (dockerfile, context) {
+        (DockerfileSource::File(path), _) => path.parent().map(|parent| {
+            if parent.as_os_str().is_empty() {
+                PathBuf::from(".")
+            } else {
+                parent.to_owned()
+            }
+        }),
+        (_, ContextSource::Directory(path)) => Some(path.clone()),
+        _ => None,
+    };
+    let Some(start) = start.filter(|start| start.is_dir()) else {
+        return Ok(Project::default());
+    };
+    find_project(&start).map_err(|error| {
+        let hint = error.hint();
+        Report::new(Code::Usage, error).with_hint(hint)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn standard_input_is_told_apart() {
+        assert!(!is_archive(b"FROM scratch\n"));
+        assert!(is_archive(&[0x1f, 0x8b, 8, 0]));
+        let mut tar = vec![0; 512];
+        tar[257..262].copy_from_slice(b"ustar");
+        assert!(is_archive(&tar));
+    }
+
+    #[test]
+    fn other_platforms_are_refused_for_now() {
+        assert!(platform(&Platform::host().to_string()).is_ok());
+        assert!(
+            platform("linux/s390x")
+                .unwrap_err()
+                .to_string()
+                .contains("cannot run here")
+        );
+        assert!(platform("nonsense//").is_err());
+    }
+}

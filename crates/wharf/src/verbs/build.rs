@@ -1,0 +1,352 @@
+//! `wharf build`.
+
+use std::{
+    collections::VecDeque,
+    fs, io,
+    io::Write as _,
+    path::Path,
+    process::ExitCode,
+    sync::{Mutex, PoisonError},
+};
+
+use serde_json::json;
+use wharf_build::{
+    build::{BuildResult, build},
+    error::{Blame, BuildError},
+    output::{Exported, ExportedImage},
+    request::{BuildRequest, OutputKind},
+};
+use wharf_graph::{
+    StepId,
+    event::{self, BuildFinished, BuildStarted, Event, Outcome, Record},
+};
+use wharf_oci::Platform;
+use wharf_solver::{Cancel, Observer};
+use wharf_store::RecordWriter;
+
+use crate::{
+    args::{
+        build::{BuildArgs, ProgressMode},
+        cli::GlobalArgs,
+    },
+    interrupt,
+    machine::{Choices, Local, local, machine},
+    progress::{self, Display, StepTitles, Summary},
+    report::{Code, Message, Report},
+    request::request,
+};
+
+/// Lines of a failed step's output that are shown again at the end.
+const TAIL: usize = 40;
+
+/// Builds, and says what came of it.
+pub(crate) fn run(global: &GlobalArgs, args: &BuildArgs) -> Result<ExitCode, Report> {
+    if args.check || matches!(&args.call[..], "check" | "lint") {
+        return super::check::run_for_build(args);
+    }
+    let requested = request(args)?;
+    let local = local(global)?;
+    let choices = Choices {
+        ca: args.wharf.ca.clone(),
+        sandbox: args.wharf.sandbox.clone(),
+        seccomp: Some(args.wharf.seccomp.clone()),
+    };
+    let machine = machine(&local, &choices)?;
+    let mode = if args.quiet {
+        ProgressMode::Quiet
+    } else {
+        args.progress
+    };
+    let watcher = Watcher::new(progress::display(mode), &local)?;
+    for warning in &requested.warnings {
+        eprintln!("warning: {warning}");
+    }
+    let cancel = Cancel::new();
+    interrupt::on_signal(&cancel);
+    watcher.observe(started(&requested.build, args, &watcher.build));
+    let result = build(&requested.build, &machine, &watcher, &cancel);
+    watcher.observe(finished(&result));
+    watcher.display.finish();
+    let result = result.map_err(|error| failed(error, &watcher))?;
+    write_files(args, &result)?;
+    if args.quiet {
+        print_ids(&result);
+    } else {
+        conclude(&requested.build, &result, &watcher, &local);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn started(request: &BuildRequest, args: &BuildArgs, build: &str) -> Event {
+    Event::BuildStarted(BuildStarted {
+        build: build.to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        context: args.context.clone(),
+        dockerfile: request.dockerfile.display_name(),
+        target: request.target.clone(),
+        platforms: request.platforms.iter().map(ToString::to_string).collect(),
+    })
+}
+
+fn finished(result: &Result<BuildResult, BuildError>) -> Event {
+    let (outcome, images) = match result {
+        Ok(result) => (
+            Outcome::Succeeded,
+            result.exported.iter().filter_map(built_image).collect(),
+        ),
+        Err(BuildError::Interrupted) => (Outcome::Interrupted, Vec::new()),
+        Err(_) => (Outcome::Failed, Vec::new()),
+    };
+    Event::BuildFinished(BuildFinished { outcome, images })
+}
+
+fn built_image(exported: &Exported) -> Option<event::BuiltImage> {
+    let image = exported.image.as_ref()?;
+    Some(event::BuiltImage {
+        platform: exported.platform.to_string(),
+        digest: image.digest,
+        size: image.size,
+        names: image.names.iter().map(ToString::to_string).collect(),
+    })
+}
+
+/// Hears every event: the display, the summary, the build record, and the ends of steps' outputs.
+struct Watcher {
+    display: Box<dyn Display>,
+    build: String,
+    state: Mutex<Watched>,
+}
+
+struct Watched {
+    summary: Summary,
+    titles: StepTitles,
+    record: RecordWriter,
+    tails: std::collections::BTreeMap<StepId, VecDeque<u8>>,
+}
+
+/// The most of a step's output that is kept for the end.
+const TAIL_BYTES: usize = 64 << 10;
+
+impl Watcher {
+    fn new(display: Box<dyn Display>, local: &Local) -> Result<Self, Report> {
+        let record = local
+            .store
+            .begin_record()
+            .map_err(|error| Report::new(Code::Environment, error))?;
+        let build = record.id().to_string();
+        let state = Watched {
+            summary: Summary::default(),
+            titles: StepTitles::default(),
+            record,
+            tails: std::collections::BTreeMap::new(),
+        };
+        Ok(Self {
+            display,
+            build,
+            state: Mutex::new(state),
+        })
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, Watched> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The last lines that a step wrote.
+    fn tail(&self, step: StepId) -> Option<String> {
+        let state = self.state();
+        let bytes: Vec<u8> = state.tails.get(&step)?.iter().copied().collect();
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let lines: Vec<_> = text.lines().collect();
+        let shown = lines[lines.len().saturating_sub(TAIL)..].join("\n");
+        Some(format!("{}\n{shown}", state.titles.title(step)))
+    }
+}
+
+impl Observer for Watcher {
+    fn observe(&self, event: Event) {
+        let record = Record::now(event);
+        self.state().take(&record);
+        self.display.show(&record);
+    }
+}
+
+impl Watched {
+    fn take(&mut self, record: &Record) {
+        self.summary.add(record);
+        self.titles.learn(&record.event);
+        if let Event::StepLog { step, data, .. } = &record.event {
+            let tail = self.tails.entry(*step).or_default();
+            tail.extend(&data.0);
+            let surplus = tail.len().saturating_sub(TAIL_BYTES);
+            tail.drain(..surplus);
+        }
+        if matches!(record.event, Event::StepFinished { .. }) {
+            self.tails.clear();
+        }
+        // A record that cannot be written is no reason to fail a build.
+        let _ = self.record.append(record);
+    }
+}
+
+fn failed(error: BuildError, watcher: &Watcher) -> Report {
+    let code = match error.blame() {
+        Blame::Step => Code::Failed,
+        Blame::Request => Code::Usage,
+        Blame::Machine => Code::Environment,
+        Blame::User => Code::Interrupted,
+    };
+    let mut parts = Vec::new();
+    if let BuildError::Step { step, .. } = &error {
+        parts.extend(watcher.tail(*step));
+    }
+    for excerpt in error.excerpts() {
+        let message = if excerpt.message.is_empty() {
+            String::new()
+        } else {
+            format!(" {}", excerpt.message)
+        };
+        let hint = excerpt
+            .hint
+            .as_ref()
+            .map(|hint| format!("\n  {hint}"))
+            .unwrap_or_default();
+        parts.push(format!("{}{hint}", place_first(&excerpt.text, &message)));
+    }
+    let context = (!parts.is_empty()).then(|| parts.join("\n\n"));
+    let hint = error.hint();
+    Report {
+        context,
+        hint,
+        ..Report::new(code, error)
+    }
+}
+
+/// `Dockerfile:3:1: unknown instruction`, then the line with its caret.
+fn place_first(text: &str, message: &str) -> String {
+    let (place, lines) = text.split_once('\n').unwrap_or((text, ""));
+    let colon = if message.is_empty() { "" } else { ":" };
+    format!("{place}{colon}{message}\n{lines}")
+}
+
+/// `--iidfile` and `--metadata-file`, with the keys that buildx writes.
+fn write_files(args: &BuildArgs, result: &BuildResult) -> Result<(), Report> {
+    let image = result
+        .exported
+        .iter()
+        .find_map(|exported| exported.image.as_ref().map(|image| (exported, image)));
+    if let (Some(path), Some((_, image))) = (&args.iidfile, image) {
+        write(path, image.id.to_string().as_bytes())?;
+    }
+    if let Some(path) = &args.metadata_file {
+        let metadata = image.map_or_else(
+            || json!({}),
+            |(exported, image)| metadata(&exported.platform, image),
+        );
+        let text = serde_json::to_vec_pretty(&metadata).expect("metadata has only string keys");
+        write(path, &text)?;
+    }
+    Ok(())
+}
+
+fn metadata(platform: &Platform, image: &ExportedImage) -> serde_json::Value {
+    let mut metadata = json!({
+        "containerimage.config.digest": image.id,
+        "containerimage.descriptor": {
+            "mediaType": image.media_type,
+            "digest": image.digest,
+            "size": image.manifest_size,
+            "platform": {"architecture": platform.architecture, "os": platform.os},
+        },
+        "containerimage.digest": image.digest,
+    });
+    if !image.names.is_empty() {
+        let names: Vec<_> = image.names.iter().map(ToString::to_string).collect();
+        metadata["image.name"] = names.join(",").into();
+    }
+    metadata
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), Report> {
+    fs::write(path, bytes).map_err(|error| {
+        Report::new(
+            Code::Environment,
+            Message(format!("cannot write {}: {error}", path.display())),
+        )
+    })
+}
+
+fn print_ids(result: &BuildResult) {
+    let mut out = io::stdout().lock();
+    for image in result
+        .exported
+        .iter()
+        .filter_map(|exported| exported.image.as_ref())
+    {
+        // Whoever reads the IDs may have gone.
+        let _ = writeln!(out, "{}", image.id);
+    }
+}
+
+/// What was made, where it is, how long it took, and what to do next.
+fn conclude(request: &BuildRequest, result: &BuildResult, watcher: &Watcher, local: &Local) {
+    let state = watcher.state();
+    for line in state.summary.lines() {
+        eprintln!("{line}");
+    }
+    for exported in &result.exported {
+        eprintln!("{}", describe(exported, local));
+    }
+    let named = request.tags.first().map(wharf_oci::Reference::familiar);
+    let in_store = result
+        .exported
+        .iter()
+        .any(|exported| exported.kind == OutputKind::Image);
+    if let (Some(name), true) = (named, in_store) {
+        eprintln!("\nnext:");
+        eprintln!(
+            "  wharf run {name}{}",
+            if result.exported.is_empty() {
+                ""
+            } else {
+                "   # try it"
+            }
+        );
+        eprintln!("  wharf push {name} REGISTRY/NAME:TAG   # share it");
+        eprintln!(
+            "  wharf history show {}   # see where the time went",
+            watcher.build
+        );
+    }
+}
+
+fn describe(exported: &Exported, local: &Local) -> String {
+    let Some(image) = &exported.image else {
+        let place = exported
+            .dest
+            .as_ref()
+            .map_or_else(|| "standard output".to_owned(), |path| path.display().to_string());
+        return format!("files: {place}");
+    };
+    let size = indicatif::HumanBytes(image.size);
+    let layers = if image.layers == 1 {
+        "1 layer".to_owned()
+    } else {
+        format!("{} layers", image.layers)
+    };
+    let place = match (&exported.dest, &exported.engine) {
+        (Some(path), _) => path.display().to_string(),
+        (None, Some(socket)) => format!("the engine at {}", socket.display()),
+        _ => format!("the store, {}", local.store.path().display()),
+    };
+    let names: Vec<_> = image.names.iter().map(wharf_oci::Reference::familiar).collect();
+    let names = if names.is_empty() {
+        String::new()
+    } else {
+        format!(" {}", names.join(", "))
+    };
+    let pushed = if exported.pushed { ", pushed" } else { "" };
+    format!(
+        "image{names}: {} ({size}, {layers}) in {place}{pushed}",
+        image.digest
+    )
+}

@@ -1,0 +1,10 @@
+//! One module a verb.
+
+pub(crate) mod build;
+pub(crate) mod check;
+pub(crate) mod history;
+pub(crate) mod host;
+pub(crate) mod images;
+pub(crate) mod run;
+pub(crate) mod store;
+pub(crate) mod transfer;
