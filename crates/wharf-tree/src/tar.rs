@@ -13,7 +13,6 @@ mod reader;
 mod sparse;
 mod writer;
 
-pub use error::{ExportError, ImportError};
-pub use export::{ExportOptions, export, export_tree};
+pub use export::{ExportError, ExportOptions, export, export_tree};
 pub use header::FormatError;
-pub use import::{ImportOptions, Limits, import, import_archive, is_archive};
+pub use import::{ImportError, ImportOptions, Limits, import, import_archive, is_archive};

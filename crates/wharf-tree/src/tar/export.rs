@@ -2,8 +2,8 @@
 
 use std::{collections::BTreeMap, io::Write};
 
+pub use super::error::ExportError;
 use super::{
-    error::ExportError,
     import::{OPAQUE, WHITEOUT},
     writer::{Out, Writer},
 };

@@ -5,9 +5,9 @@ use std::{
     sync::Arc,
 };
 
+pub use super::error::ImportError;
 use super::{
     convert::{attrs, device, lossy, path, symlink},
-    error::ImportError,
     reader::{Archive, Member},
 };
 use crate::{
