@@ -15,6 +15,7 @@ mod contents;
 mod health;
 mod inodes;
 mod listing;
+mod memory;
 mod nodes;
 mod server;
 mod slots;

@@ -9,7 +9,7 @@ use std::{
 };
 
 use wharf_tree::{
-    Entry, Tree, TreePath,
+    Entry, TreePath,
     readset::{Asked, Kind, PathSet, Place},
 };
 
@@ -101,62 +101,48 @@ impl Nodes {
         missed.insert(path);
     }
 
-    /// All that was asked so far of `tree`, which is root number `root`. A mount point that was only served was absent.
-    pub(crate) fn path_set(&self, root: u16, tree: &Tree) -> PathSet {
-        let mut set = PathSet::default();
-        let absent = |set: &mut PathSet, path: &TreePath| {
-            let path = path.clone();
-            set.ask(Place { root, path }, Kind::Absent);
-        };
-        for path in self.missed.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-            absent(&mut set, path);
-        }
-        for node in self
+    /// All that was asked of root number `root`.
+    pub(crate) fn into_path_set(self, root: u16) -> PathSet {
+        let place = |path| Place { root, path };
+        let missed = self.missed.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let absent = Asked::from_iter([Kind::Absent]);
+        let missed = missed.into_iter().map(|path| (place(path), absent.clone()));
+        let nodes = self
             .by_number
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .values()
-        {
-            let record = node.record();
-            for path in record.other_names.iter().chain([&node.path]) {
-                if tree.root.below(path).is_none() {
-                    absent(&mut set, path);
-                    continue;
-                }
-                let path = path.clone();
-                set.ask_all(Place { root, path }, &record.asked);
-            }
-        }
-        set
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
+        // All references but the table's went with the server's threads.
+        let nodes = nodes.into_values().filter_map(Arc::into_inner).flat_map(|node| {
+            let Record { asked, other_names } =
+                node.record.into_inner().unwrap_or_else(PoisonError::into_inner);
+            let others = other_names.into_iter().map(|path| (place(path), asked.clone()));
+            let others: Vec<_> = others.collect();
+            others.into_iter().chain([(place(node.path), asked)])
+        });
+        missed.chain(nodes).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use wharf_tree::{Attrs, Mtime, TreeBuilder};
+    use wharf_tree::{Attrs, Mtime, Tree};
 
     use super::*;
 
     #[test]
     fn a_question_counts_for_every_name_that_was_looked_up() {
         let path = |text: &str| TreePath::new(text).unwrap();
-        let mut tree = TreeBuilder::new();
         let fifo = Entry {
             attrs: Attrs::root(0o644),
             mtime: Mtime::default(),
             node: wharf_tree::Node::Fifo,
         };
-        tree.insert(&path("a"), fifo.clone()).unwrap();
-        tree.hard_link(&path("a"), &path("b")).unwrap();
-        let tree = tree.finish();
-
-        let nodes = Nodes::new(tree.root.clone());
+        let nodes = Nodes::new(Tree::empty().root);
         nodes.found(7, &path("a"), &fifo).ask(Kind::Stat);
         nodes.found(7, &path("b"), &fifo);
-        nodes.found(8, &path("mount"), &fifo).ask(Kind::Stat);
         nodes.missed(path("c"));
 
-        let set = nodes.path_set(0, &tree);
+        let set = nodes.into_path_set(0);
         let asked = |text: &str| -> Vec<Kind> {
             let place = Place {
                 root: 0,
@@ -167,7 +153,6 @@ mod tests {
         assert_eq!(asked("a"), [Kind::Present, Kind::Stat]);
         assert_eq!(asked("b"), [Kind::Present, Kind::Stat]);
         assert_eq!(asked("c"), [Kind::Absent]);
-        assert_eq!(asked("mount"), [Kind::Absent]);
         assert_eq!(asked(""), [Kind::Present, Kind::Xattrs]);
     }
 }

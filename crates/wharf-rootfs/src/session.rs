@@ -16,6 +16,7 @@ use crate::{
     contents::Contents,
     health::Health,
     listing::Listings,
+    memory,
     mounts::{MountError, MountPoint, with_mount_points},
     nodes::Nodes,
     overlay::Markers,
@@ -66,6 +67,7 @@ impl Server {
         blobs: Arc<dyn BlobOpen>,
         options: &ServeOptions,
     ) -> Result<Self, ServeError> {
+        memory::keep_large_buffers_apart();
         let served = with_mount_points(&tree, &options.mounts)?;
         let survey = Survey::new(&served, &options.owners)?;
         let shared = Shared {
@@ -124,9 +126,12 @@ impl Session {
         let ended = self.server.join().unwrap_or_else(panicked);
         self.shared.health.verdict()?;
         ended.map_err(ServeError::Connection)?;
-        let asked = self.shared.nodes.path_set(self.root, &self.tree);
+        // The server's threads are gone and nobody else has it.
+        let shared = Arc::into_inner(self.shared).ok_or(ServeError::Aborted)?;
+        let asked = shared.nodes.into_path_set(self.root);
+        // The answers are those of the tree itself, not of what was served: a mount point that it lacks was absent.
         let trees = vec![&*self.tree; usize::from(self.root) + 1];
-        Ok(asked.answer(&trees))
+        Ok(asked.record(&trees))
     }
 
     /// A handle that ends the session from elsewhere.

@@ -12,10 +12,7 @@ pub struct Name(Arc<[u8]>);
 impl Name {
     /// Checks `bytes` and makes a name of them.
     pub fn new(bytes: &[u8]) -> Result<Self, PathError> {
-        let bad = bytes.is_empty() || bytes.len() > 255 || bytes == b"." || bytes == b"..";
-        if bad || bytes.iter().any(|byte| matches!(byte, b'/' | 0)) {
-            return Err(PathError(bytes.to_vec()));
-        }
+        check_name(bytes)?;
         Ok(Self(bytes.into()))
     }
 
@@ -23,6 +20,14 @@ impl Name {
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
+}
+
+fn check_name(bytes: &[u8]) -> Result<(), PathError> {
+    let bad = bytes.is_empty() || bytes.len() > 255 || bytes == b"." || bytes == b"..";
+    if bad || bytes.iter().any(|byte| matches!(byte, b'/' | 0)) {
+        return Err(PathError(bytes.to_vec()));
+    }
+    Ok(())
 }
 
 impl Borrow<[u8]> for Name {
@@ -56,12 +61,15 @@ impl TreePath {
     /// Normalises `path` as text, without looking at any tree: `.` and empty components vanish, `..` removes the
     /// component before it and stops at the root. A leading `/` is ignored. Fails on components that no file can have.
     pub fn new(path: impl AsRef<[u8]>) -> Result<Self, PathError> {
-        let mut normal = Self::root();
+        let mut normal = Self(Vec::with_capacity(path.as_ref().len()));
         for component in path.as_ref().split(|byte| *byte == b'/') {
             match component {
                 b"" | b"." => {}
                 b".." => drop(normal.pop()),
-                name => normal.push(&Name::new(name)?),
+                name => {
+                    check_name(name)?;
+                    normal.push_bytes(name);
+                }
             }
         }
         Ok(normal)
@@ -86,10 +94,14 @@ impl TreePath {
 
     /// Adds a component.
     pub fn push(&mut self, name: &Name) {
+        self.push_bytes(name.as_bytes());
+    }
+
+    fn push_bytes(&mut self, name: &[u8]) {
         if !self.0.is_empty() {
             self.0.push(b'/');
         }
-        self.0.extend_from_slice(name.as_bytes());
+        self.0.extend_from_slice(name);
     }
 
     /// Takes the last component off.
@@ -103,7 +115,9 @@ impl TreePath {
     /// This path and one more component.
     #[must_use]
     pub fn join(&self, name: &Name) -> Self {
-        let mut path = self.clone();
+        let mut path = Vec::with_capacity(self.0.len() + 1 + name.as_bytes().len());
+        path.extend_from_slice(&self.0);
+        let mut path = Self(path);
         path.push(name);
         path
     }

@@ -13,13 +13,14 @@ mod decode;
 mod encode;
 mod key;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map::Entry};
 
 pub use answer::{Answer, FileType, Listing, Presence, Stat};
 pub use ask::{Asked, Kind};
 pub use decode::ReadSetError;
 pub use key::{PathSetDigest, ReadSetDigest, StrongKey};
 
+use self::answer::Answerer;
 use crate::{Mtime, Tree, TreePath};
 
 /// A path in one of a step's roots.
@@ -62,71 +63,113 @@ impl PathSet {
 
     /// What these trees answer: `trees[n]` is root n. A root that is missing answers as if it were empty of everything.
     pub fn answer(&self, trees: &[&Tree]) -> ReadSet {
-        let mut answerer = answer::Answerer::new(trees);
-        let mut set = ReadSet::default();
-        for (place, asked) in &self.places {
-            let found = answerer.find(place);
-            let answers = asked.kinds().map(|kind| {
-                let answer = answerer.answer(place, found.as_ref(), &kind);
-                (kind, answer)
-            });
-            set.answers.insert(place.clone(), answers.collect());
-            if let Some(mtime) = found.and_then(|entry| answer::remembered_time(&entry, asked)) {
-                set.times.insert(place.clone(), mtime);
-            }
+        let mut answerer = Answerer::new(trees);
+        let places = self.places.iter();
+        ReadSet {
+            places: places
+                .map(|(place, asked)| (place.clone(), answerer.told(place, asked)))
+                .collect(),
         }
-        set
+    }
+
+    /// Like [`PathSet::answer`], for the trees that were asked in the first place: a question about something that these
+    /// lack was a look-up that should have found nothing. So it is with a mount point that was only served.
+    pub fn record(self, trees: &[&Tree]) -> ReadSet {
+        let mut answerer = Answerer::new(trees);
+        let absent = Asked::from_iter([Kind::Absent]);
+        let told = self.places.into_iter().map(|(place, asked)| {
+            let asked = answerer.find(&place).map_or(&absent, |_| &asked);
+            let told = answerer.told(&place, asked);
+            (place, told)
+        });
+        ReadSet {
+            places: told.collect(),
+        }
     }
 }
 
-/// What a step asked and was told.
+impl FromIterator<(Place, Asked)> for PathSet {
+    /// Of places that are all different.
+    fn from_iter<I: IntoIterator<Item = (Place, Asked)>>(places: I) -> Self {
+        let asked = places.into_iter().filter(|(_, asked)| *asked != Asked::default());
+        Self {
+            places: asked.collect(),
+        }
+    }
+}
+
+/// What was told about one place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// Questions and answers, in the order of the kinds.
+    pub answers: Box<[(Kind, Answer)]>,
+    /// The modification time, of a regular file whose content or status was asked. It is part of no key.
+    pub mtime: Option<Mtime>,
+}
+
+impl Told {
+    /// The answer to one question.
+    pub fn get(&self, kind: &Kind) -> Option<&Answer> {
+        let found = self.answers.binary_search_by(|(asked, _)| asked.cmp(kind)).ok()?;
+        Some(&self.answers[found].1)
+    }
+
+    /// The questions alone.
+    pub fn asked(&self) -> Asked {
+        self.answers.iter().map(|(kind, _)| kind.clone()).collect()
+    }
+
+    fn merge(&mut self, other: Self) {
+        let mut answers = std::mem::take(&mut self.answers).into_vec();
+        answers.extend(other.answers);
+        answers.sort_by(|(a, _), (b, _)| a.cmp(b));
+        answers.dedup_by(|(a, _), (b, _)| a == b);
+        self.answers = answers.into();
+        self.mtime = self.mtime.or(other.mtime);
+    }
+}
+
+/// What a step asked and was told. Sorted by root, then path.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ReadSet {
-    answers: BTreeMap<Place, BTreeMap<Kind, Answer>>,
-    times: BTreeMap<Place, Mtime>,
+    places: BTreeMap<Place, Told>,
 }
 
 impl ReadSet {
-    /// Places and the answers of each.
-    pub fn answers(&self) -> impl ExactSizeIterator<Item = (&Place, &BTreeMap<Kind, Answer>)> {
-        self.answers.iter()
+    /// Places and what was told about each.
+    pub fn places(&self) -> impl ExactSizeIterator<Item = (&Place, &Told)> {
+        self.places.iter()
     }
 
-    /// The answers about one place.
-    pub fn get(&self, place: &Place) -> Option<&BTreeMap<Kind, Answer>> {
-        self.answers.get(place)
-    }
-
-    /// Modification times of the regular files whose content or status was asked. They are part of no key.
-    pub const fn times(&self) -> &BTreeMap<Place, Mtime> {
-        &self.times
+    /// What was told about one place.
+    pub fn get(&self, place: &Place) -> Option<&Told> {
+        self.places.get(place)
     }
 
     /// The questions alone.
     pub fn path_set(&self) -> PathSet {
-        let places = self.answers.iter().map(|(place, answers)| {
-            let asked = answers.keys().cloned().collect();
-            (place.clone(), asked)
-        });
-        PathSet {
-            places: places.collect(),
-        }
+        let places = self.places.iter();
+        places
+            .map(|(place, told)| (place.clone(), told.asked()))
+            .collect()
     }
 
     /// Adds another set's answers: those of a bind mount, or what a commit found out. Both must be about the same trees.
     pub fn merge(&mut self, other: Self) {
-        for (place, answers) in other.answers {
-            self.answers.entry(place).or_default().extend(answers);
+        for (place, told) in other.places {
+            match self.places.entry(place) {
+                Entry::Vacant(vacant) => drop(vacant.insert(told)),
+                Entry::Occupied(mut occupied) => occupied.get_mut().merge(told),
+            }
         }
-        self.times.extend(other.times);
     }
 
     /// Where `other`, the answers of other trees to the same questions, differs: in the order of places.
     pub fn differences<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = Difference<'a>> {
-        self.answers.iter().flat_map(move |(place, answers)| {
-            let others = other.answers.get(place);
-            answers.iter().filter_map(move |(kind, was)| {
-                let is = others.and_then(|answers| answers.get(kind))?;
+        self.places.iter().flat_map(move |(place, told)| {
+            let others = other.get(place);
+            told.answers.iter().filter_map(move |(kind, was)| {
+                let is = others.and_then(|others| others.get(kind))?;
                 (was != is).then_some(Difference { place, kind, was, is })
             })
         })

@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use wharf_oci::Digest;
 
-use super::{Asked, Kind, Place};
+use super::{Asked, Kind, Place, Told};
 use crate::{Device, Dir, Entry, Mtime, Name, Node, Tree, TreePath, Xattrs};
 
 /// The type of a file, as `d_type` says it.
@@ -80,8 +80,8 @@ pub enum Answer {
     Unfit,
     /// To [`Kind::Absent`] and [`Kind::Present`].
     Present(Presence),
-    /// To [`Kind::Xattrs`].
-    Xattrs(Arc<Xattrs>),
+    /// To [`Kind::Xattrs`]; `None` when there is none, which is nearly always.
+    Xattrs(Option<Arc<Xattrs>>),
     /// To [`Kind::Xattr`].
     Xattr(Option<Vec<u8>>),
     /// To [`Kind::Stat`].
@@ -95,7 +95,7 @@ pub enum Answer {
 }
 
 /// The time that a result remembers beside its answers: of regular files that were opened or stat'ed.
-pub(super) fn remembered_time(entry: &Entry, asked: &Asked) -> Option<Mtime> {
+fn remembered_time(entry: &Entry, asked: &Asked) -> Option<Mtime> {
     let wanted = asked.has(&Kind::Content) || asked.has(&Kind::Stat);
     (wanted && matches!(entry.node, Node::File { .. })).then_some(entry.mtime)
 }
@@ -119,6 +119,19 @@ impl<'a> Answerer<'a> {
             trees,
             links: links.collect(),
             parent: None,
+        }
+    }
+
+    /// The answers to all questions about a place.
+    pub(super) fn told(&mut self, place: &Place, asked: &Asked) -> Told {
+        let found = self.find(place);
+        let answer = |kind: Kind| {
+            let answer = self.answer(place, found.as_ref(), &kind);
+            (kind, answer)
+        };
+        Told {
+            answers: asked.kinds().map(answer).collect(),
+            mtime: found.as_ref().and_then(|entry| remembered_time(entry, asked)),
         }
     }
 
@@ -149,7 +162,10 @@ impl<'a> Answerer<'a> {
         };
         match (kind, &entry.node) {
             (Kind::Absent | Kind::Present, _) => Answer::Present(presence(entry, file_type)),
-            (Kind::Xattrs, _) => Answer::Xattrs(entry.attrs.xattrs.clone().unwrap_or_default()),
+            (Kind::Xattrs, _) => {
+                let some = entry.attrs.xattrs.clone();
+                Answer::Xattrs(some.filter(|xattrs| !xattrs.is_empty()))
+            }
             (Kind::Xattr(name), _) => {
                 let xattrs = entry.attrs.xattrs.as_ref();
                 Answer::Xattr(xattrs.and_then(|xattrs| xattrs.get(name).cloned()))

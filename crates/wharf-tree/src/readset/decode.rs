@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use wharf_oci::Digest;
 
 use super::{
-    Answer, Asked, FileType, Kind, PathSet, Place, Presence, ReadSet, Stat,
+    Answer, Asked, FileType, Kind, PathSet, Place, Presence, ReadSet, Stat, Told,
     encode::{FILE_TYPES, PATH_SET_MAGIC, READ_SET_MAGIC, tag},
 };
 use crate::{Device, Mtime, Name, TreePath, Xattrs};
@@ -50,17 +50,8 @@ impl ReadSet {
         let mut before = None;
         for _ in 0..reader.number()? {
             let place = reader.place(before.as_ref())?;
-            let kinds: Vec<Kind> = reader.asked()?.kinds().collect();
-            for kind in kinds {
-                let answers = set.answers.entry(place.clone()).or_default();
-                answers.insert(kind, reader.answer()?);
-            }
+            set.places.insert(place.clone(), reader.told()?);
             before = Some(place);
-        }
-        for place in set.answers.keys() {
-            if reader.byte()? == 1 {
-                set.times.insert(place.clone(), reader.time()?);
-            }
         }
         canonical(bytes, &set.to_bytes()).map(|()| set)
     }
@@ -128,7 +119,7 @@ impl<'a> Reader<'a> {
         self.take(length)
     }
 
-    fn path(&mut self, bytes: &[u8]) -> Result<TreePath, ReadSetError> {
+    fn path(&self, bytes: &[u8]) -> Result<TreePath, ReadSetError> {
         match TreePath::new(bytes) {
             Ok(path) if path.as_bytes() == bytes => Ok(path),
             _ => self.malformed(),
@@ -163,12 +154,24 @@ impl<'a> Reader<'a> {
         Ok(asked)
     }
 
+    fn told(&mut self) -> Result<Told, ReadSetError> {
+        let asked = self.asked()?;
+        let answers = asked.kinds().map(|kind| Ok((kind, self.answer()?)));
+        Ok(Told {
+            answers: answers.collect::<Result<_, _>>()?,
+            mtime: match self.byte()? {
+                0 => None,
+                _ => Some(self.time()?),
+            },
+        })
+    }
+
     fn answer(&mut self) -> Result<Answer, ReadSetError> {
         Ok(match self.byte()? {
             tag::ABSENT => Answer::Absent,
             tag::UNFIT => Answer::Unfit,
             tag::PRESENT => Answer::Present(self.presence()?),
-            tag::XATTRS => Answer::Xattrs(Arc::new(self.xattrs()?)),
+            tag::XATTRS => Answer::Xattrs(self.xattrs()?),
             tag::NO_XATTR => Answer::Xattr(None),
             tag::XATTR => Answer::Xattr(Some(self.string()?.to_vec())),
             tag::STAT => Answer::Stat(self.stat()?),
@@ -212,9 +215,9 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn xattrs(&mut self) -> Result<Xattrs, ReadSetError> {
+    fn xattrs(&mut self) -> Result<Option<Arc<Xattrs>>, ReadSetError> {
         let pairs = self.many(|reader| Ok((reader.string()?.to_vec(), reader.string()?.to_vec())))?;
-        Ok(pairs.into_iter().collect())
+        Ok((!pairs.is_empty()).then(|| Arc::new(pairs.into_iter().collect())))
     }
 
     fn stat(&mut self) -> Result<Stat, ReadSetError> {

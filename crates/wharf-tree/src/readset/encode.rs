@@ -1,9 +1,7 @@
 //! Path sets and read sets as bytes: one encoding for one set.
 
-use std::collections::BTreeMap;
-
 use super::{Answer, Asked, FileType, Kind, PathSet, Place, Presence, ReadSet, Stat};
-use crate::Xattrs;
+use crate::{Mtime, Xattrs};
 
 pub(super) const PATH_SET_MAGIC: [u8; 8] = *b"whpaths1";
 pub(super) const READ_SET_MAGIC: [u8; 8] = *b"whreads1";
@@ -41,32 +39,26 @@ impl ReadSet {
     /// The canonical encoding.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = READ_SET_MAGIC.to_vec();
-        number(&mut bytes, self.answers.len() as u64);
+        number(&mut bytes, self.places.len() as u64);
         let mut before = None;
-        for (at, answers) in &self.answers {
+        for (at, told) in &self.places {
             place(&mut bytes, before, at);
-            asked(&mut bytes, &answers.keys().cloned().collect());
-            for given in answers.values() {
+            asked(&mut bytes, &told.asked());
+            for (_, given) in &told.answers {
                 answer(&mut bytes, given);
             }
+            time(&mut bytes, told.mtime);
             before = Some(at);
         }
-        self.times_to_bytes(&mut bytes);
         bytes
     }
+}
 
-    /// For each place, in order: 0, or 1 and its time.
-    fn times_to_bytes(&self, bytes: &mut Vec<u8>) {
-        for place in self.answers.keys() {
-            match self.times.get(place) {
-                None => bytes.push(0),
-                Some(time) => {
-                    bytes.push(1);
-                    bytes.extend(time.secs.to_le_bytes());
-                    bytes.extend(time.nanos.to_le_bytes());
-                }
-            }
-        }
+fn time(bytes: &mut Vec<u8>, time: Option<Mtime>) {
+    bytes.push(u8::from(time.is_some()));
+    if let Some(time) = time {
+        bytes.extend(time.secs.to_le_bytes());
+        bytes.extend(time.nanos.to_le_bytes());
     }
 }
 
@@ -102,7 +94,7 @@ pub(super) fn answer(bytes: &mut Vec<u8>, answer: &Answer) {
         Answer::Absent => bytes.push(tag::ABSENT),
         Answer::Unfit => bytes.push(tag::UNFIT),
         Answer::Present(found) => presence(bytes, found),
-        Answer::Xattrs(found) => xattrs(bytes, found),
+        Answer::Xattrs(found) => xattrs(bytes, found.as_deref()),
         Answer::Xattr(None) => bytes.push(tag::NO_XATTR),
         Answer::Xattr(Some(value)) => {
             bytes.push(tag::XATTR);
@@ -139,11 +131,10 @@ fn presence(bytes: &mut Vec<u8>, found: &Presence) {
     }
 }
 
-fn xattrs(bytes: &mut Vec<u8>, found: &Xattrs) {
+fn xattrs(bytes: &mut Vec<u8>, found: Option<&Xattrs>) {
     bytes.push(tag::XATTRS);
-    let found: &BTreeMap<_, _> = found;
-    number(bytes, found.len() as u64);
-    for (name, value) in found {
+    number(bytes, found.map_or(0, |found| found.len() as u64));
+    for (name, value) in found.into_iter().flatten() {
         string(bytes, name);
         string(bytes, value);
     }

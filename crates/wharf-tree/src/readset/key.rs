@@ -76,7 +76,7 @@ impl ReadSet {
     /// The key under which the result of the step that got these answers is found.
     pub fn strong_key(&self, family: &Digest) -> StrongKey {
         let mut answers = Vec::new();
-        for answer in self.answers().flat_map(|(_, answers)| answers.values()) {
+        for (_, answer) in self.places().flat_map(|(_, told)| &told.answers) {
             encode::answer(&mut answers, answer);
         }
         strong_key(family, self.path_set().digest(), &Digest::of(&answers))

@@ -44,9 +44,9 @@ fn entry(entry: &Entry, path: &TreePath, lines: &mut Vec<String>) {
 /// A read set: path and kinds, without what every script needs. `xattrs` stands only where it says something: these trees
 /// have none unless a test gives them some, and then every look-up implies it.
 pub fn reads(set: &ReadSet) -> String {
-    let lines = set.answers().filter_map(|(place, answers)| {
+    let lines = set.places().filter_map(|(place, told)| {
         let path = &place.path;
-        let kinds: Vec<String> = answers.keys().filter_map(kind).collect();
+        let kinds: Vec<String> = told.answers.iter().filter_map(|(asked, _)| kind(asked)).collect();
         (!is_noise(path)).then(|| format!("{path} {}", kinds.join(" ")))
     });
     lines.collect::<Vec<_>>().join("\n")
