@@ -26,6 +26,19 @@ pub(crate) fn fork() -> io::Result<Fork> {
     }
 }
 
+/// The same, with the copy as the first process of a new pid namespace; other children of this process stay outside of it.
+#[allow(unsafe_code)]
+pub(crate) fn fork_as_first() -> io::Result<Fork> {
+    let flags = libc::CLONE_NEWPID | libc::SIGCHLD;
+    // SAFETY: as for fork; glibc's own record of the thread's number stays the parent's, which nothing here asks for, and is
+    // set right by the next fork.
+    let pid = unsafe { libc::syscall(libc::SYS_clone, libc::c_long::from(flags), 0, 0, 0, 0) };
+    match Pid::from_raw(check(pid)? as i32) {
+        Some(pid) => Ok(Fork::Parent(pid)),
+        None => Ok(Fork::Child),
+    }
+}
+
 /// Moves this process into new namespaces.
 #[allow(unsafe_code)]
 pub(crate) fn unshare(namespaces: UnshareFlags) -> io::Result<()> {

@@ -37,8 +37,6 @@ pub(crate) struct Orders<'a> {
 pub(crate) struct Launch {
     channel: Arc<Channel>,
     child: Child,
-    /// Number outside of the first process inside, once it is known.
-    first: Option<i32>,
     /// Goes after the process.
     cgroup: Option<Cgroup>,
 }
@@ -78,7 +76,6 @@ impl Launch {
         let launch = Self {
             channel: Arc::new(channel),
             child,
-            first: None,
             cgroup: orders.cgroup,
         };
         if let Some(cgroup) = &launch.cgroup {
@@ -97,27 +94,9 @@ impl Launch {
         self.child.id()
     }
 
-    /// The number outside of the first process inside.
-    pub(crate) fn first(&mut self) -> Result<i32, SandboxError> {
-        loop {
-            if let Some(pid) = self.first {
-                return Ok(pid);
-            }
-            // It comes from another process than what is heard otherwise, so that their order is open; nothing else comes now.
-            let Some((Report::First(pid), _)) = self.receive()? else {
-                return Err(SandboxError::OutOfOrder("the first process"));
-            };
-            self.first = Some(pid);
-        }
-    }
-
     /// The end of the channel that ends the process when it is finished.
     pub(crate) fn channel(&self) -> Arc<Channel> {
         Arc::clone(&self.channel)
-    }
-
-    fn receive(&self) -> Result<Option<(Report, Vec<OwnedFd>)>, SandboxError> {
-        self.channel.receive().map_err(SandboxError::Channel)
     }
 
     pub(crate) fn say(&self, command: &Command, files: &[BorrowedFd<'_>]) -> Result<(), SandboxError> {
@@ -129,14 +108,11 @@ impl Launch {
     }
 
     /// The next report; what failed is an error, the end of the channel is [`SandboxError::Lost`].
-    pub(crate) fn hear(&mut self) -> Result<(Report, Vec<OwnedFd>), SandboxError> {
-        loop {
-            match self.receive()? {
-                Some((Report::First(pid), _)) => self.first = Some(pid),
-                Some((Report::Failed(error), _)) => return Err(error.into()),
-                Some(report) => return Ok(report),
-                None => return Err(SandboxError::Lost),
-            }
+    pub(crate) fn hear(&self) -> Result<(Report, Vec<OwnedFd>), SandboxError> {
+        match self.channel.receive().map_err(SandboxError::Channel)? {
+            Some((Report::Failed(error), _)) => Err(error.into()),
+            Some(report) => Ok(report),
+            None => Err(SandboxError::Lost),
         }
     }
 
@@ -159,7 +135,7 @@ impl Launch {
     }
 
     /// Waits until the namespaces are made.
-    pub(crate) fn begin(mut self) -> Result<Began, SandboxError> {
+    pub(crate) fn begin(self) -> Result<Began, SandboxError> {
         match self.hear()?.0 {
             Report::Begun => Ok(Began::Running(self)),
             Report::ProcfsRefused => Ok(Began::ProcfsRefused),

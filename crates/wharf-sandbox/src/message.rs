@@ -1,5 +1,7 @@
 //! What the program and a sandbox's first processes say to each other.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{Exit, SetupError, Spec, spec::raw};
@@ -31,7 +33,7 @@ pub(crate) enum Role {
     /// Try what the machine allows.
     Probe {
         #[serde(with = "raw")]
-        scratch: std::path::PathBuf,
+        scratch: PathBuf,
     },
 }
 
@@ -45,6 +47,9 @@ pub(crate) struct Run {
     pub(crate) user_xattrs: bool,
     /// Ids from 0 to below this one exist inside.
     pub(crate) ids: u64,
+    /// The program that lays a way out of the network, where one is wanted and there is one.
+    #[serde(with = "raw::option")]
+    pub(crate) pasta: Option<PathBuf>,
     /// Filters, in the order of their installation.
     #[serde(with = "raw::list")]
     pub(crate) filters: Vec<Vec<u8>>,
@@ -57,8 +62,6 @@ pub(crate) enum Command {
     Begin,
     /// The user namespace is mapped.
     Mapped,
-    /// The network is ready, with or without a way out.
-    Connected,
     /// The FUSE connection is served.
     Served,
     /// For the process.
@@ -70,18 +73,18 @@ pub(crate) enum Command {
 pub(crate) enum Report {
     /// The user namespace wants its map.
     Unmapped,
-    /// The first process of the pid namespace has this number outside.
-    First(i32),
     /// Its own procfs is refused; the sandbox is gone.
     ProcfsRefused,
     /// The namespaces are made.
     Begun,
-    /// The network namespace is there: a way out may be laid.
-    Network,
     /// With the FUSE connection.
     Fuse,
     /// With the terminal if it has one, then the listening sockets of the agents.
-    Ready { terminal: bool },
+    Ready {
+        terminal: bool,
+        /// What was wanted and could not be had.
+        notes: Vec<String>,
+    },
     /// The process ended.
     Ended(Exit),
     /// The set-up failed; the sandbox is gone.

@@ -11,11 +11,11 @@ use std::{
 };
 
 use crate::{
-    Exit, Mount, Network, Options, SandboxError, Spec,
+    Exit, Mount, SandboxError, Spec,
     channel::Channel,
     launch::Launch,
     message::{Command, Report},
-    net::{Egress, Links},
+    net::Links,
 };
 
 /// A process that was started. The order of calls: [`fuse_fd`](Self::fuse_fd) and [`served`](Self::served) when its root is a FUSE
@@ -27,9 +27,6 @@ pub struct Running {
     links: Links,
     /// Unix sockets outside, in the order of the mounts that lead to them.
     agents: Vec<PathBuf>,
-    /// Where `pasta` is searched, if a way out of the network is wanted.
-    egress: Option<Vec<PathBuf>>,
-    way_out: Option<Egress>,
     ready: Option<Ready>,
     notes: Vec<String>,
     killed: Arc<AtomicBool>,
@@ -52,24 +49,15 @@ pub struct Killer {
 }
 
 impl Running {
-    pub(crate) fn new(
-        launch: Launch,
-        links: Links,
-        spec: &Spec,
-        options: &Options,
-        notes: Vec<String>,
-    ) -> Self {
+    pub(crate) fn new(launch: Launch, links: Links, spec: &Spec, notes: Vec<String>) -> Self {
         let agent = |mount: &Mount| match mount {
             Mount::Socket { source, .. } => Some(source.clone()),
             _ => None,
         };
-        let egress = matches!(&spec.network, Network::Private(private) if private.egress);
         Self {
             launch,
             links,
             agents: spec.mounts.iter().filter_map(agent).collect(),
-            egress: egress.then(|| options.tools.clone()),
-            way_out: None,
             ready: None,
             notes,
             killed: Arc::default(),
@@ -81,7 +69,7 @@ impl Running {
     /// # Errors
     /// When the set-up failed, or the root is no FUSE one.
     pub fn fuse_fd(&mut self) -> Result<OwnedFd, SandboxError> {
-        match self.hear()? {
+        match self.launch.hear()? {
             (Report::Fuse, files) => files
                 .into_iter()
                 .next()
@@ -102,12 +90,13 @@ impl Running {
 
     /// Waits until the surroundings stand, and opens the ways into them.
     pub(crate) fn settle(&mut self) -> Result<(), SandboxError> {
-        let (Report::Ready { terminal }, files) = self.hear()? else {
+        let (Report::Ready { terminal, notes }, files) = self.launch.hear()? else {
             return Err(SandboxError::OutOfOrder("readiness"));
         };
         let mut files = files.into_iter();
         let terminal = if terminal { files.next() } else { None };
         self.links.open(files.zip(self.agents.drain(..)));
+        self.notes.extend(notes);
         self.ready = Some(Ready {
             terminal,
             notes: std::mem::take(&mut self.notes),
@@ -139,10 +128,10 @@ impl Running {
     }
 
     /// Waits until the process *and everything that it left running* is gone and nothing of it is mounted any more.
-    pub fn wait(mut self) -> Result<Exit, SandboxError> {
+    pub fn wait(self) -> Result<Exit, SandboxError> {
         let mut end = None;
         loop {
-            match self.hear() {
+            match self.launch.hear() {
                 Ok((Report::Ended(exit), _)) => end = Some(exit),
                 Ok(_) => return Err(SandboxError::OutOfOrder("the end")),
                 Err(SandboxError::Lost) => break,
@@ -154,23 +143,6 @@ impl Running {
             Some(exit) => Ok(exit),
             None if self.killed.load(Ordering::Relaxed) => Ok(Exit::Signal(KILL)),
             None => Err(SandboxError::Lost),
-        }
-    }
-
-    /// The next report, with what the network needs done on the way.
-    fn hear(&mut self) -> Result<(Report, Vec<OwnedFd>), SandboxError> {
-        loop {
-            let (report, files) = self.launch.hear()?;
-            if !matches!(report, Report::Network) {
-                return Ok((report, files));
-            }
-            if let Some(tools) = self.egress.take() {
-                match Egress::lay(&tools, self.launch.first()?) {
-                    Ok(way) => self.way_out = Some(way),
-                    Err(error) => self.notes.push(format!("no way out of the network: {error}")),
-                }
-            }
-            self.launch.say(&Command::Connected, &[])?;
         }
     }
 }

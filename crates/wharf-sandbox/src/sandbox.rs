@@ -15,9 +15,9 @@ use rustix::{
 };
 
 use crate::{
-    Io, Running, SandboxError, Seccomp, Spec,
+    Io, Network, Running, SandboxError, Seccomp, Spec,
     cgroup::Cgroup,
-    identity::{IdMap, Identity, MapTools, subordinate},
+    identity::{IdMap, Identity, MapTools, find, subordinate},
     kernel,
     launch::{Began, Launch, Orders},
     message::{Role, Run, Users},
@@ -104,6 +104,11 @@ impl Sandbox {
     pub fn start(&self, spec: &Spec, io: Io) -> Result<Running, SandboxError> {
         let filters = self.filters(spec)?;
         let mut notes = Vec::new();
+        let egress = matches!(&spec.network, Network::Private(private) if private.egress);
+        let pasta = egress.then(|| find(&self.options.tools, "pasta")).flatten();
+        if egress && pasta.is_none() {
+            notes.push("no way out of the network: `pasta` is not installed (package passt)".to_owned());
+        }
         loop {
             let own_processes = !self.shares_processes();
             let run = Run {
@@ -111,10 +116,11 @@ impl Sandbox {
                 own_processes,
                 user_xattrs: self.user_xattrs(),
                 ids: self.ids(),
+                pasta: pasta.clone(),
                 filters: filters.clone(),
             };
             let cgroup = Cgroup::wanted(&spec.limits).unwrap_or_else(|error| {
-                notes = vec![format!("limits are not kept: {error}")];
+                notes.push(format!("limits are not kept: {error}"));
                 None
             });
             let (links, relay) = Links::lay(&spec.network)?;
@@ -126,7 +132,7 @@ impl Sandbox {
             };
             match self.launch(orders)?.begin()? {
                 Began::Running(launch) => {
-                    let mut running = Running::new(launch, links, spec, &self.options, notes);
+                    let mut running = Running::new(launch, links, spec, notes);
                     if !spec.root.is_fuse() {
                         running.settle()?;
                     }

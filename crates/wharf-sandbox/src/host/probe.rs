@@ -37,7 +37,7 @@ pub fn probe(sandbox: &Sandbox, scratch: &Path) -> Result<HostReport, SandboxErr
 
 fn try_inside(sandbox: &Sandbox, scratch: &Path) -> Result<Vec<Trial>, SandboxError> {
     let io = Io::null().map_err(SandboxError::Channel)?;
-    let mut launch = sandbox.launch(Orders {
+    let launch = sandbox.launch(Orders {
         role: Role::Probe {
             scratch: scratch.to_owned(),
         },

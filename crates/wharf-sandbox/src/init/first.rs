@@ -6,23 +6,19 @@ use std::{
     process::exit,
 };
 
-use rustix::{
-    event::{PollFd, PollFlags, Timespec, poll},
-    process::{Signal, set_parent_process_death_signal, umask},
-    system::sethostname,
-    thread::UnshareFlags,
-};
+use rustix::{process::umask, system::sethostname, thread::UnshareFlags};
 
 use super::{
     FAILED,
     console::{self, Terminal},
     dev,
     files::Workshop,
+    leash::Leash,
     loopback, mask, mounts,
     process::{self, Streams},
     reaper, root,
     root::Made,
-    supervisor::{Files, expect},
+    supervisor::Files,
     system,
     tree::{self, Tree},
 };
@@ -31,12 +27,12 @@ use crate::{
     channel::Channel,
     error::Doing,
     kernel::{self, Fork},
-    message::{Command, Report, Run},
+    message::{Report, Run},
 };
 
 /// Never returns: this process ends when everything inside has.
-pub(super) fn run(channel: &Channel, run: Run, files: Files, alive: &OwnedFd) -> ! {
-    match live(channel, run, files, alive) {
+pub(super) fn run(channel: &Channel, run: Run, files: Files, mut leash: Leash) -> ! {
+    match live(channel, run, files, &mut leash) {
         Ok(Some(end)) => {
             // When the program is gone, nobody wants to know.
             let _ = channel.send(&Report::Ended(end), &[]);
@@ -51,8 +47,8 @@ pub(super) fn run(channel: &Channel, run: Run, files: Files, alive: &OwnedFd) ->
 }
 
 /// How the process ended; none when its own procfs is refused.
-fn live(channel: &Channel, run: Run, files: Files, alive: &OwnedFd) -> Result<Option<Exit>, SetupError> {
-    die_with_parent(alive).doing("watch the supervisor", "")?;
+fn live(channel: &Channel, run: Run, files: Files, leash: &mut Leash) -> Result<Option<Exit>, SetupError> {
+    leash.tie()?;
     if !run.own_processes {
         kernel::lower_dumpable();
         reaper::adopt_orphans();
@@ -70,33 +66,18 @@ fn live(channel: &Channel, run: Run, files: Files, alive: &OwnedFd) -> Result<Op
         return Ok(None);
     }
     channel.send(&Report::Begun, &[]).doing("report", "")?;
-    if matches!(run.spec.network, Network::Private(_)) {
-        channel.send(&Report::Network, &[]).doing("report", "")?;
-        expect(channel, |command| matches!(command, Command::Connected));
-    }
+    let no_egress = if run.pasta.is_some() {
+        leash.ask_for_egress()?
+    } else {
+        None
+    };
     let furnished = furnish(&run, procfs.as_ref(), channel)?;
-    announce(channel, &furnished)?;
+    announce(channel, &furnished, no_egress)?;
     let streams = match furnished.terminal {
         Some(terminal) => Streams::Terminal(terminal.own),
         None => Streams::Given(files.streams),
     };
     start(channel, &run, streams, files.relay).map(Some)
-}
-
-/// Ends this process with its parent, also if that ended before it could be asked for.
-fn die_with_parent(alive: &OwnedFd) -> rustix::io::Result<()> {
-    set_parent_process_death_signal(Some(Signal::KILL))?;
-    let mut guard = [PollFd::new(alive, PollFlags::IN)];
-    let now = Timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    poll(&mut guard, Some(&now))?;
-    if guard[0].revents().is_empty() {
-        Ok(())
-    } else {
-        exit(FAILED)
-    }
 }
 
 /// Enters the other namespaces.
@@ -144,7 +125,7 @@ fn furnish(run: &Run, procfs: Option<&Tree>, channel: &Channel) -> Result<Furnis
     Ok(Furnished { terminal, agents })
 }
 
-fn announce(channel: &Channel, furnished: &Furnished) -> Result<(), SetupError> {
+fn announce(channel: &Channel, furnished: &Furnished, note: Option<String>) -> Result<(), SetupError> {
     let terminal = furnished
         .terminal
         .as_ref()
@@ -155,6 +136,7 @@ fn announce(channel: &Channel, furnished: &Furnished) -> Result<(), SetupError> 
         .collect();
     let ready = Report::Ready {
         terminal: terminal.is_some(),
+        notes: note.into_iter().collect(),
     };
     channel.send(&ready, &files).doing("report", "")
 }

@@ -6,9 +6,11 @@
 mod console;
 mod credentials;
 mod dev;
+mod egress;
 mod exec;
 mod files;
 mod first;
+mod leash;
 mod loopback;
 mod mask;
 mod mounts;

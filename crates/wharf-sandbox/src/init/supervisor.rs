@@ -13,7 +13,7 @@ use rustix::{
     thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space, set_name},
 };
 
-use super::{FAILED, first, reaper, trials};
+use super::{FAILED, first, leash, reaper, trials};
 use crate::{
     SetupError,
     channel::{Channel, retry},
@@ -129,31 +129,29 @@ fn call(name: &str, entries: &[Entry], files: Vec<OwnedFd>) -> i32 {
 
 /// Starts pid 1 and stays until it, and with it everything inside, is gone.
 fn supervise(channel: &Channel, run: Run, files: Files) -> Result<i32, SetupError> {
-    let own_processes = run.own_processes;
-    if own_processes {
-        kernel::unshare(UnshareFlags::NEWPID).doing("make a pid namespace", "")?;
+    let (own_processes, pasta) = (run.own_processes, run.pasta.clone());
+    let (mut holder, leash) = leash::pair()?;
+    let forked = if own_processes {
+        kernel::fork_as_first()
     } else {
         kernel::lower_dumpable();
         reaper::adopt_orphans();
-    }
-    let (alive, guard) =
-        rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).doing("make a pipe", "")?;
-    let pid = match kernel::fork().doing("start the first process", "")? {
+        kernel::fork()
+    };
+    let pid = match forked.doing("start the first process", "")? {
         Fork::Parent(pid) => pid,
         Fork::Child => {
-            drop(guard);
-            first::run(channel, run, files, &alive)
+            drop(holder);
+            first::run(channel, run, files, leash)
         }
     };
-    drop(files);
-    channel
-        .send(&Report::First(pid.as_raw_nonzero().get()), &[])
-        .doing("report", "")?;
+    drop((files, leash));
+    let way_out = pasta.and_then(|program| holder.lay_egress(&program, pid));
     watch(channel, pid).doing("watch the first process", "")?;
+    drop(way_out);
     if !own_processes {
         reaper::end_descendants();
     }
-    drop(guard);
     Ok(0)
 }
 

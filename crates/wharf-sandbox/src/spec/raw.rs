@@ -79,6 +79,24 @@ pub(crate) mod list {
     }
 }
 
+/// The same where there may be none.
+pub(crate) mod option {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+
+    use super::Raw;
+
+    pub(crate) fn serialize<T: Raw, S: Serializer>(value: &Option<T>, to: S) -> Result<S::Ok, S::Error> {
+        value.as_ref().map(super::text).serialize(to)
+    }
+
+    pub(crate) fn deserialize<'de, T: Raw, D: Deserializer<'de>>(from: D) -> Result<Option<T>, D::Error> {
+        let bytes = |text: String| {
+            super::bytes(&text).ok_or_else(|| D::Error::custom("a character above 255 in a byte string"))
+        };
+        Option::<String>::deserialize(from)?.map(bytes).transpose()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -24,7 +24,7 @@ type Case = (&'static str, fn(&Rig));
 
 fn main() {
     init_if_asked_with(&[rig::REMOVE, roots::UPPERCASE]);
-    if mounts::talk_if_asked() {
+    if mounts::talk_if_asked() || process::be_victim_if_asked() {
         return;
     }
     let arguments = Arguments::from_args();

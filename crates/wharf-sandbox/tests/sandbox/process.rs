@@ -3,11 +3,13 @@
 use std::{
     fs,
     io::Read,
+    process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
 
-use wharf_sandbox::{ExecError, Exit, Io};
+use rustix::process::{Pid, Signal, kill_process};
+use wharf_sandbox::{ExecError, Exit, Io, Options, Root, Sandbox, Spec};
 
 use crate::{
     Case,
@@ -27,6 +29,15 @@ pub(crate) const CASES: &[Case] = &[
     ("signals_arrive", signals_arrive),
     ("orphans_are_reaped", orphans_are_reaped),
     ("many_at_once", many_at_once),
+    (
+        "a_killed_program_takes_all_along",
+        a_killed_program_takes_all_along,
+    ),
+    (
+        "a_killed_supervisor_takes_all_along",
+        a_killed_supervisor_takes_all_along,
+    ),
+    (MASKED, a_masked_proc),
 ];
 
 fn exit_codes(rig: &Rig) {
@@ -118,8 +129,8 @@ fn users_and_groups(rig: &Rig) {
 
 fn pids_are_its_own(rig: &Rig) {
     assert_eq!(
-        rig.sh("echo $$; cat /proc/1/comm; ls -d /proc/[0-9]* | wc -l"),
-        "2\nwharf-init\n4\n"
+        rig.sh("echo $$; cat /proc/1/comm; echo /proc/[0-9]*"),
+        "2\nwharf-init\n/proc/1 /proc/2\n"
     );
 }
 
@@ -196,4 +207,82 @@ fn many_at_once(rig: &Rig) {
         let outputs: Vec<_> = runs.into_iter().map(|run| run.join().unwrap()).collect();
         assert_eq!(outputs, ["0\n", "1\n", "2\n", "3\n", "4\n", "5\n", "6\n", "7\n"]);
     });
+}
+
+/// `victim ROOT UPPER WORK`: a program that starts a process and waits for it until it is killed.
+pub(crate) fn be_victim_if_asked() -> bool {
+    let arguments: Vec<String> = std::env::args().collect();
+    let [_, verb, lower, upper, work] = arguments.as_slice() else {
+        return false;
+    };
+    if verb != "victim" {
+        return false;
+    }
+    let root = Root::Overlay {
+        lower: lower.into(),
+        upper: upper.into(),
+        work: work.into(),
+    };
+    let argv = ["/bin/sh", "-c", "echo up; setsid sleep 60 & sleep 60"]
+        .map(Into::into)
+        .to_vec();
+    let running = Sandbox::new(Options::default())
+        .start(&Spec::new(root, argv), Io::inherit().unwrap())
+        .unwrap();
+    running.wait().unwrap();
+    true
+}
+
+/// Starts a victim whose process runs; `kill` ends one of its processes; then everything that held its output must go.
+fn kill_a_victim(rig: &Rig, kill: fn(&mut Child)) {
+    let (upper, work) = rig.fresh_upper();
+    let mut victim = Command::new(std::env::current_exe().unwrap())
+        .arg("victim")
+        .args([&rig.root(), &upper, &work])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut output = victim.stdout.take().unwrap();
+    let mut up = [0; 3];
+    output.read_exact(&mut up).unwrap();
+    kill(&mut victim);
+    let mut rest = Vec::new();
+    output.read_to_end(&mut rest).unwrap();
+    assert_eq!(rest, b"");
+    victim.wait().unwrap();
+}
+
+fn a_killed_program_takes_all_along(rig: &Rig) {
+    kill_a_victim(rig, |victim| victim.kill().unwrap());
+}
+
+fn a_killed_supervisor_takes_all_along(rig: &Rig) {
+    kill_a_victim(rig, |victim| {
+        let tasks = format!("/proc/{0}/task/{0}/children", victim.id());
+        let supervisor = fs::read_to_string(tasks).unwrap().trim().parse().unwrap();
+        kill_process(Pid::from_raw(supervisor).unwrap(), Signal::KILL).unwrap();
+    });
+}
+
+/// Run where a part of /proc is covered: the kernel then refuses a user namespace a procfs of its own.
+pub(crate) const MASKED: &str = "a_masked_proc";
+
+fn a_masked_proc(rig: &Rig) {
+    let output =
+        rig.sh("test -d /proc/acpi && echo there; sleep 60 & setsid sleep 60 & echo $$; cat /proc/self/comm");
+    let lines: Vec<&str> = output.lines().collect();
+    if !rig.sandbox.shares_processes() {
+        return wharf_testkit::skip("needs a /proc that is covered in part, which the tests lay as root");
+    }
+    assert_eq!((lines[0], lines[2]), ("there", "cat"), "{output}");
+    assert!(
+        lines[1].parse::<u32>().unwrap() > 2,
+        "the pid namespace is shared: {output}"
+    );
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    assert!(
+        fs::read_dir("/proc/self/fd").is_ok() && !status.is_empty(),
+        "a hidden process still sees itself"
+    );
+    assert!(rig.run(&rig.script("kill -TERM $$")).exit == Exit::Signal(15));
 }

@@ -4,7 +4,7 @@ use std::{fs, path::PathBuf, process::Command, sync::OnceLock};
 
 use libtest_mimic::Failed;
 
-use crate::rig::Who;
+use crate::{process, rig::Who};
 
 /// The ordinary user of the tests.
 const NAME: &str = "wharf-test";
@@ -31,7 +31,18 @@ pub(crate) fn run_as_other(who: Who, case: &str) -> Result<(), Failed> {
             return Ok(());
         }
     };
-    let output = Command::new("setpriv")
+    let mut command = Command::new("setpriv");
+    if case.ends_with(process::MASKED) {
+        command = Command::new("unshare");
+        command.args([
+            "--mount",
+            "sh",
+            "-c",
+            "mount -t tmpfs none /proc/acpi && exec setpriv \"$@\"",
+            "sh",
+        ]);
+    }
+    let output = command
         .args(["--reuid", NAME, "--regid", NAME, "--init-groups", "--"])
         .arg(program)
         .args(["--exact", case, "--nocapture"])
