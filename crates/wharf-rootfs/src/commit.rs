@@ -91,7 +91,7 @@ pub fn commit(
     let trees = vec![lower; usize::from(options.root) + 1];
     Ok(Commit {
         layer: compared.layer,
-        writes: compared.presumed.answer(&trees),
+        writes: compared.presumed.record(&trees),
     })
 }
 

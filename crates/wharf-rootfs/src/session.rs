@@ -120,7 +120,8 @@ pub struct Session {
 
 impl Session {
     /// Waits for the end of the connection and gives what was read. Call it after the last process of the step is gone.
-    /// An error means that some request was not answered as the tree says: the step's result must not be kept.
+    /// An error means that some request was not answered as the tree says: the step's result must not be kept. After an
+    /// abort this waits for contents that are still being fetched, so for as long as [`BlobOpen::open`] may take.
     pub fn finish(self) -> Result<ReadSet, ServeError> {
         let panicked = |_| Err(io::Error::other("the server panicked"));
         let ended = self.server.join().unwrap_or_else(panicked);

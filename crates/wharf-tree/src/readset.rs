@@ -21,7 +21,7 @@ pub use decode::ReadSetError;
 pub use key::{PathSetDigest, ReadSetDigest, StrongKey};
 
 use self::answer::Answerer;
-use crate::{Mtime, Tree, TreePath};
+use crate::{FollowLast, Mtime, Tree, TreePath, Visit};
 
 /// A path in one of a step's roots.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -49,6 +49,21 @@ impl PathSet {
         if *asked != Asked::default() {
             self.places.entry(place).or_default().merge(asked);
         }
+    }
+
+    /// Adds what looking `path` up in `tree` asks: every component, hop and miss. For the builder's own look-ups (programs
+    /// on `PATH`, the working directory), which do not pass the step's file system.
+    pub fn ask_lookup(&mut self, root: u16, tree: &Tree, path: impl AsRef<[u8]>, last: FollowLast) {
+        let mut ask = |path: &TreePath, kind| {
+            let path = path.clone();
+            self.ask(Place { root, path }, kind);
+        };
+        // Where it ends is no matter: a miss, or a file on the way, is an answer too.
+        let _ = tree.lookup_visiting(path, last, &mut |visit| match visit {
+            Visit::Found(path, _) => ask(path, Kind::Present),
+            Visit::Followed(path, _) => ask(path, Kind::Target),
+            Visit::Missing(path) => ask(path, Kind::Absent),
+        });
     }
 
     /// Places and what was asked of each.

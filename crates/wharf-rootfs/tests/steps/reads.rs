@@ -1,11 +1,15 @@
 //! What is asked of the tree: each script changes nothing.
 
+use wharf_oci::Digest;
 use wharf_rootfs::{MountKind, MountPoint};
 use wharf_tree::readset::{Answer, Kind, Place};
 
 use crate::{
     needs_mounts,
-    support::{Item::*, Step, check, check_step, path},
+    support::{
+        Item::{self, *},
+        Step, check, check_step, path,
+    },
 };
 
 /// An unchanged root.
@@ -174,4 +178,55 @@ fn mount_points_leave_no_trace() {
         ". /\nd /run 755 0:0\nd /run/secrets 755 0:0\nf /run/secrets/new 644 0:0 1",
         "/run absent\n/run/secrets absent\n/run/secrets/new absent",
     );
+}
+
+#[test]
+fn special_files() {
+    needs_mounts!();
+    let tree = [("null", Char(1, 3)), ("pipe", Fifo)];
+    let script = "[ -c /null ] && [ -p /pipe ] && stat -c %t,%T /null";
+    check(&tree, script, NOTHING, "/null present stat\n/pipe present stat");
+    assert_eq!(Step::new(&tree).run(script).stdout(), "1,3\n");
+}
+
+#[test]
+fn long_contents_and_listings() {
+    needs_mounts!();
+    let lines: Vec<String> = (0..400_000).map(|line| line.to_string()).collect();
+    let text = lines.join("\n");
+    let names: Vec<String> = (0..3000)
+        .map(|number| format!("d/a-name-of-some-length-{number}"))
+        .collect();
+    let mut items: Vec<(&str, Item<'_>)> = names.iter().map(|name| (&**name, File(""))).collect();
+    items.push(("text", File(&text)));
+    let outcome = Step::new(&items).run("sha256sum /text; set -- /d/*; echo $#");
+    let digest = Digest::of(text.as_bytes()).hex();
+    assert_eq!(outcome.stdout(), format!("{digest}  /text\n3000\n"));
+}
+
+#[test]
+fn inode_numbers_and_link_counts() {
+    needs_mounts!();
+    let script = "stat -c '%i %h' /a /b /c; stat -c %h /d";
+    let run = |items: &[(&str, Item<'_>)]| Step::new(items).run(script).stdout();
+    let one = run(&[
+        ("a", File("1")),
+        ("b", Link("a")),
+        ("c", File("1")),
+        ("d/x/y", Dir),
+    ]);
+    let lines: Vec<&str> = one.lines().collect();
+    assert_eq!(lines[0], lines[1], "hard links");
+    assert!(
+        lines[0].ends_with(" 2") && lines[2].ends_with(" 1") && lines[3] == "1",
+        "{one}"
+    );
+    let other = run(&[
+        ("a", File("2")),
+        ("b", Link("a")),
+        ("bb", File("")),
+        ("c", File("3")),
+        ("d", Dir),
+    ]);
+    assert_eq!(one, other, "neither contents nor neighbours move them");
 }

@@ -16,7 +16,7 @@ const FAMILY: &[u8] = b"one family";
 
 /// Whether the layer of `script` made on `before` is reused on `after`; and if so, that it is right.
 #[track_caller]
-fn check(script: &str, before: &[(&str, Item)], after: &[(&str, Item)], reused: bool) {
+fn check(script: &str, before: &[(&str, Item<'_>)], after: &[(&str, Item<'_>)], reused: bool) {
     let (old, new) = (Step::new(before), Step::new(after));
     let recorded = old.run(script);
     let read = recorded.all();

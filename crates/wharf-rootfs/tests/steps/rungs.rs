@@ -1,13 +1,20 @@
 //! The other ways to run: marks of a user namespace, extended attributes and access control lists, plain directories.
 
-use std::{fs, os::unix::fs::MetadataExt};
+use std::{
+    fs,
+    os::unix::fs::{MetadataExt, PermissionsExt, chown},
+    time::{Duration, UNIX_EPOCH},
+};
 
-use wharf_rootfs::{CheckoutOptions, CommitOptions, Found, Markers, checkout, commit};
+use wharf_rootfs::{
+    CheckoutOptions, CommitError, CommitOptions, Found, IdRange, Markers, Owners, checkout, commit,
+    prepare_upper,
+};
 use wharf_tree::{Layer, merge};
 
 use crate::{
     needs_mounts,
-    support::{Item::*, Step, check_step, layer},
+    support::{Item::*, Step, TIME, check_step, layer},
 };
 
 #[test]
@@ -106,5 +113,71 @@ fn a_checkout_is_the_tree() {
     assert_eq!(
         layer(&changed.layer),
         ". /\n. /d\n- /d/l\nf /d/new 644 0:0 3\n- /h2"
+    );
+}
+
+#[test]
+fn owners_on_disk_and_in_the_layer() {
+    needs_mounts!();
+    let ranges = vec![IdRange {
+        inside: 0,
+        outside: 100_000,
+        count: 65_536,
+    }];
+    let mapped = Owners::Mapped {
+        uids: ranges.clone(),
+        gids: ranges,
+    };
+    for (owners, disk, changed) in [
+        (Owners::Same, 33, "33:33"),
+        (mapped, 100_033, "33:33"),
+        // With one id, everybody is root: who owned a file that changed is not known.
+        (Owners::Single, 1000, "0:0"),
+    ] {
+        let step = Step::new(&[("a", Owner("text", 33)), ("b", Owner("text", 33))]);
+        let upper = step.scratch.join("by-hand");
+        prepare_upper(&upper, &step.tree, Markers::Trusted, &owners).unwrap();
+        for (name, text) in [("a", "text"), ("b", "changed")] {
+            fs::write(upper.join(name), text).unwrap();
+            chown(upper.join(name), Some(disk), Some(disk)).unwrap();
+            fs::set_permissions(upper.join(name), fs::Permissions::from_mode(0o644)).unwrap();
+            let time = UNIX_EPOCH + Duration::new(TIME.secs as u64, TIME.nanos);
+            fs::File::options()
+                .write(true)
+                .open(upper.join(name))
+                .unwrap()
+                .set_modified(time)
+                .unwrap();
+        }
+        let options = CommitOptions {
+            owners: owners.clone(),
+            ..CommitOptions::default()
+        };
+        let committed = commit(&upper, &step.tree, &*step.blobs, &options).unwrap();
+        assert_eq!(
+            layer(&committed.layer),
+            format!(". /\nf /b 644 {changed} 7"),
+            "{owners:?}"
+        );
+    }
+}
+
+#[test]
+fn an_owner_from_outside_the_ranges_is_an_error() {
+    needs_mounts!();
+    let step = Step::new(&[]);
+    let upper = step.scratch.join("by-hand");
+    fs::create_dir(&upper).unwrap();
+    let options = CommitOptions {
+        owners: Owners::Mapped {
+            uids: Vec::new(),
+            gids: Vec::new(),
+        },
+        ..CommitOptions::default()
+    };
+    let error = commit(&upper, &step.tree, &*step.blobs, &options).unwrap_err();
+    assert!(
+        matches!(error, CommitError::UnmappedOwner { uid: 0, .. }),
+        "{error}"
     );
 }

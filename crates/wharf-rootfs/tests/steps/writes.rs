@@ -1,8 +1,10 @@
 //! What a step leaves behind, and what that presumes of the parent.
 
+use std::os::unix::fs::MetadataExt;
+
 use crate::{
     needs_mounts,
-    support::{Item::*, check},
+    support::{Item::*, Step, check},
 };
 
 /// An unchanged root.
@@ -92,6 +94,12 @@ fn copied_up_and_not_changed() {
     ] {
         check(&tree(), script, NOTHING, reads);
     }
+    check(
+        &[("f", Dated("text", -5))],
+        ": >> /f",
+        NOTHING,
+        "/f present stat content",
+    );
     let tree = || [("d/f", Dated("text", 1_000_000_000))];
     // Written anew with the same bytes and time: that is only so while the parent's file is the same.
     let script = "cp -p /d/f /d/g; rm /d/f; mv /d/g /d/f";
@@ -171,4 +179,27 @@ fn hard_links() {
     ] {
         check(&tree(), script, layer, reads);
     }
+}
+
+#[test]
+fn a_link_into_a_directory_that_was_made_again() {
+    needs_mounts!();
+    let tree = [("b", File("text")), ("d/a", Link("b")), ("d/c", File(""))];
+    let outcome = Step::new(&tree).run("rm -r /d; mkdir /d; ln /b /d/a");
+    let layer = ". /\nf /b 644 0:0 4\no /d 755 0:0\nf /d/a 644 0:0 4\n= /b /d/a";
+    assert_eq!(
+        outcome.layer(),
+        layer,
+        "the names that the tree had linked are still one file"
+    );
+}
+
+#[test]
+fn copies_of_sparse_files_stay_sparse() {
+    needs_mounts!();
+    let step = Step::new(&[("log", Sparse(64 << 20))]);
+    let outcome = step.run("chmod 600 /log");
+    assert_eq!(outcome.layer(), ". /\nf /log 600 0:0 67108864");
+    let blocks = std::fs::metadata(step.upper().join("log")).unwrap().blocks();
+    assert!(blocks < 1024, "{blocks} blocks of 512 bytes");
 }

@@ -114,6 +114,26 @@ fn answers() {
 }
 
 #[test]
+fn look_ups_ask_about_every_hop() {
+    let mut set = PathSet::default();
+    set.ask_lookup(0, &tree(), "/link", FollowLast::Yes);
+    set.ask_lookup(0, &tree(), "/d/none/deep", FollowLast::Yes);
+    let asked: Vec<String> = set
+        .places()
+        .map(|(place, asked)| format!("{} {:?}", place.path, asked.kinds().collect::<Vec<_>>()))
+        .collect();
+    assert_eq!(
+        asked,
+        [
+            "/d [Present]",
+            "/d/a [Present]",
+            "/d/none [Absent]",
+            "/link [Present, Target]"
+        ]
+    );
+}
+
+#[test]
 fn all_attributes_include_each() {
     let mut asked = Asked::default();
     asked.add(Kind::Xattr(b"user.a".to_vec()));

@@ -24,11 +24,11 @@ use wharf_tree::{Tree, readset::ReadSet};
 
 pub use mounts::privileged;
 pub use show::layer;
-pub use trees::{Blobs, Item, path, tree};
+pub use trees::{Blobs, Item, TIME, path, tree};
 
 /// Runs `script` over `items` and compares the layer and the read set with their texts, which may be indented.
 #[track_caller]
-pub fn check(items: &[(&str, Item)], script: &str, layer: &str, reads: &str) {
+pub fn check(items: &[(&str, Item<'_>)], script: &str, layer: &str, reads: &str) {
     check_step(&Step::new(items), script, layer, reads);
 }
 
@@ -101,7 +101,7 @@ impl Outcome {
 
 impl Step {
     /// A root with busybox and these entries.
-    pub fn new(items: &[(&str, Item)]) -> Self {
+    pub fn new(items: &[(&str, Item<'_>)]) -> Self {
         let scratch = Scratch::new();
         let blobs = Arc::new(Blobs::new(&scratch.join("blobs")));
         Self {

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    io,
+    io::{self, Read},
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex,
@@ -10,7 +10,7 @@ use std::{
     },
 };
 
-use wharf_oci::Digest;
+use wharf_oci::{Digest, Hasher};
 use wharf_rootfs::{Adopted, BlobAdopt, BlobOpen};
 use wharf_tree::{Attrs, Device, Dir, Entry, Mtime, Node, Tree, TreeBuilder, TreePath};
 
@@ -23,27 +23,29 @@ pub const TIME: Mtime = Mtime {
 };
 
 /// An entry of a test's tree.
-pub enum Item {
+pub enum Item<'a> {
     /// A file of mode 0644.
-    File(&'static str),
+    File(&'a str),
     /// A file changed at this second.
-    Dated(&'static str, i64),
+    Dated(&'a str, i64),
     /// A file of this mode.
-    Mode(&'static str, u16),
+    Mode(&'a str, u16),
     /// A file of this owner and group.
-    Owner(&'static str, u32),
+    Owner(&'a str, u32),
     /// A file with one extended attribute.
-    Xattr(&'static str, &'static str, &'static [u8]),
+    Xattr(&'a str, &'a str, &'a [u8]),
     /// A file of this mode with one extended attribute.
-    Attributes(&'static str, u16, &'static str, &'static [u8]),
+    Attributes(&'a str, u16, &'a str, &'a [u8]),
+    /// This many zeros, all of them a hole.
+    Sparse(u64),
     /// A directory of mode 0755.
     Dir,
     /// A directory of this mode.
     DirMode(u16),
     /// A symbolic link.
-    Symlink(&'static str),
+    Symlink(&'a str),
     /// Another name.
-    Link(&'static str),
+    Link(&'a str),
     /// A named pipe.
     Fifo,
     /// A character device.
@@ -56,7 +58,7 @@ pub fn path(text: &str) -> TreePath {
 }
 
 /// A tree with `/bin/busybox`, `/bin/sh` and its usual programs, and these items.
-pub fn tree(items: &[(&str, Item)], blobs: &Blobs) -> Tree {
+pub fn tree(items: &[(&str, Item<'_>)], blobs: &Blobs) -> Tree {
     let mut builder = TreeBuilder::new();
     builder.root(Attrs::root(0o755), TIME);
     let busybox = file(blobs, &fs::read(BUSYBOX).unwrap_or_default(), Attrs::root(0o755));
@@ -74,12 +76,35 @@ pub fn tree(items: &[(&str, Item)], blobs: &Blobs) -> Tree {
 }
 
 /// What scripts may use.
-pub const PROGRAMS: [&str; 24] = [
-    "cat", "chmod", "chown", "cp", "dd", "find", "head", "ln", "ls", "mkdir", "mkfifo", "mknod", "mv",
-    "readlink", "rm", "rmdir", "sh", "sleep", "stat", "tar", "touch", "truncate", "wc", "which",
+pub const PROGRAMS: [&str; 25] = [
+    "cat",
+    "chmod",
+    "chown",
+    "cp",
+    "dd",
+    "find",
+    "head",
+    "ln",
+    "ls",
+    "mkdir",
+    "mkfifo",
+    "mknod",
+    "mv",
+    "readlink",
+    "rm",
+    "rmdir",
+    "sh",
+    "sleep",
+    "stat",
+    "tar",
+    "touch",
+    "sha256sum",
+    "truncate",
+    "wc",
+    "which",
 ];
 
-fn add(builder: &mut TreeBuilder, at: &TreePath, item: &Item, blobs: &Blobs) {
+fn add(builder: &mut TreeBuilder, at: &TreePath, item: &Item<'_>, blobs: &Blobs) {
     let made = match item {
         Item::File(text) => file(blobs, text.as_bytes(), Attrs::root(0o644)),
         Item::Mode(text, mode) => file(blobs, text.as_bytes(), Attrs::root(*mode)),
@@ -100,6 +125,13 @@ fn add(builder: &mut TreeBuilder, at: &TreePath, item: &Item, blobs: &Blobs) {
         }
         Item::Xattr(text, name, value) => attributed(blobs, text, 0o755, name, value),
         Item::Attributes(text, mode, name, value) => attributed(blobs, text, *mode, name, value),
+        Item::Sparse(size) => entry(
+            Attrs::root(0o644),
+            Node::File {
+                digest: blobs.put_hole(*size),
+                size: *size,
+            },
+        ),
         Item::Dir => Entry::dir(Attrs::root(0o755), TIME, Dir::default()),
         Item::DirMode(mode) => Entry::dir(Attrs::root(*mode), TIME, Dir::default()),
         Item::Symlink(target) => entry(Attrs::root(0o777), Node::Symlink(target.as_bytes().into())),
@@ -159,6 +191,15 @@ impl Blobs {
     pub fn put(&self, bytes: &[u8]) -> Digest {
         let digest = Digest::of(bytes);
         fs::write(self.path(&digest), bytes).expect("a blob");
+        digest
+    }
+
+    fn put_hole(&self, size: u64) -> Digest {
+        let mut hasher = Hasher::new();
+        io::copy(&mut io::repeat(0).take(size), &mut hasher).expect("zeros");
+        let digest = hasher.finish();
+        let file = File::create(self.path(&digest)).expect("a blob");
+        file.set_len(size).expect("a hole");
         digest
     }
 
