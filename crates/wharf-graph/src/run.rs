@@ -17,7 +17,8 @@ pub struct RunOp {
     pub cwd: String,
     /// `user[:group]`, names or numbers, to be looked up in the root's `/etc/passwd` and `/etc/group`; empty is root.
     pub user: String,
-    /// In the order written; of two at one target the later lies on top.
+    /// In the order in which they are made: directories and files by their targets, so that one inside another comes after it
+    /// and of two at one target the later lies on top; then secrets and agents in the order written.
     pub mounts: Vec<Mount>,
     /// Which network it sees.
     pub network: NetworkMode,

@@ -26,6 +26,11 @@ impl Variables {
         self.values.insert(name.into(), (self.clock, value.into()));
     }
 
+    pub(super) fn remove(&mut self, name: &str) {
+        self.list = None;
+        self.values.remove(name);
+    }
+
     /// All of them, in the order in which they were last set.
     pub(super) fn list(&mut self) -> VariableList {
         if let Some(list) = &self.list {

@@ -49,6 +49,8 @@ pub enum LowerFault {
     MissingBase(String),
     #[error("the base's ONBUILD trigger `{trigger}` cannot be read: {fault}")]
     Trigger { trigger: String, fault: SyntaxError },
+    #[error("RUN needs a program")]
+    EmptyCommand,
     #[error(transparent)]
     Mount(#[from] MountError),
     #[error("invalid mount target `{0}`")]

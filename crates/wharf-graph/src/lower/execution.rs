@@ -50,8 +50,8 @@ impl StageLowering<'_> {
         let mut text = "ARG".to_owned();
         for declaration in declarations {
             let name = declaration.name.as_str();
-            let value = match (self.shared.options.build_args.get(name), &declaration.value) {
-                (Some(given), _) => Some(given.clone()),
+            let value = match (self.shared.options.build_arg(name), &declaration.value) {
+                (Some(given), _) => Some(given.to_owned()),
                 (None, Some(default)) => Some(self.expand(default)?),
                 (None, None) => self.shared.globals.get(name).map(str::to_owned),
             };

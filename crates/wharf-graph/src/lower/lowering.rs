@@ -51,8 +51,9 @@ impl<'a> Lowering<'a> {
     ) -> Result<Self, Vec<LowerError>> {
         let mut globals = plan.globals;
         let epoch = args::epoch(options, &globals).map_err(|error| vec![error])?;
-        if let Some(epoch) = epoch {
-            globals.set(SOURCE_DATE_EPOCH, epoch.to_string());
+        match epoch {
+            Some(epoch) => globals.set(SOURCE_DATE_EPOCH, epoch.to_string()),
+            None => globals.remove(SOURCE_DATE_EPOCH),
         }
         let created = epoch.and_then(|epoch| jiff::Timestamp::from_second(epoch).ok());
         let shared = Shared {

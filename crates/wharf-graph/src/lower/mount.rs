@@ -1,5 +1,7 @@
 //! `RUN --mount`: what is in a step's root besides its root.
 
+use std::cmp::Ordering;
+
 use wharf_dockerfile::{
     Word,
     ast::{self, MountFlag, MountKind},
@@ -41,6 +43,7 @@ impl StageLowering<'_> {
             let mount = self.mount(flag, &mut lowered.inputs)?;
             lowered.mounts.push(mount);
         }
+        lowered.mounts.sort_by(by_place);
         Ok(lowered)
     }
 
@@ -130,6 +133,16 @@ impl StageLowering<'_> {
             ));
         }
         Ok(target)
+    }
+}
+
+/// What lies in another mount comes after it; secrets and agents come last, in the order written.
+fn by_place(one: &Mount, other: &Mount) -> Ordering {
+    match (one, other) {
+        (Mount::Secret(_) | Mount::Ssh(_), Mount::Secret(_) | Mount::Ssh(_)) => Ordering::Equal,
+        (Mount::Secret(_) | Mount::Ssh(_), _) => Ordering::Greater,
+        (_, Mount::Secret(_) | Mount::Ssh(_)) => Ordering::Less,
+        _ => one.target().cmp(&other.target()),
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use wharf_oci::{Platform, Reference};
 
+use super::args::SOURCE_DATE_EPOCH;
 use crate::{
     run::{HostAlias, NetworkMode, Ulimit},
     source::{LayoutSource, PullPolicy},
@@ -94,6 +95,12 @@ impl LowerOptions {
             [] => vec![self.build_platform.clone()],
             platforms => platforms.to_vec(),
         }
+    }
+
+    /// A build argument, as ARG in a stage sees it: SOURCE_DATE_EPOCH without a value is none.
+    pub(super) fn build_arg(&self, name: &str) -> Option<&str> {
+        let value = self.build_args.get(name)?;
+        (name != SOURCE_DATE_EPOCH || !value.is_empty()).then_some(value)
     }
 
     /// The context that overrides the image or stage `name` on `platform`: one for this platform only (`name::os/arch`) first.

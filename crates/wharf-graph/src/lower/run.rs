@@ -20,6 +20,9 @@ impl StageLowering<'_> {
         if let Some(device) = run.devices.first() {
             return Err(LowerError::new(device.span, LowerFault::Device));
         }
+        if run.command.words().is_empty() {
+            return Err(LowerError::new(run.command.span(), LowerFault::EmptyCommand));
+        }
         let command = command(run);
         let args = match &run.command {
             CommandLine::Shell(_) => self.with_shell(&command.text),

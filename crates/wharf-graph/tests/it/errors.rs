@@ -89,6 +89,7 @@ fn instructions() {
             "ENV A=${B:?no}",
             "2:7 `${B:?no}`: cannot expand `${B:?no}`: B: no",
         ),
+        ("RUN []", "2:5 `[]`: RUN needs a program"),
         ("STOPSIGNAL NOPE", "2:12 `NOPE`: invalid signal: NOPE"),
         (
             "VOLUME [\"$X\"]",

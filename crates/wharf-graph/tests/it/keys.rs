@@ -68,7 +68,7 @@ fn keys_are_what_they_were() {
     insta::assert_snapshot!(keys.join("\n"), @r"
     726351b9400658815235f646108db41393689827ad5ecafade6966b910898aea
     b8549bd85e6c270141af9929519c809b176eaf35c0b9f1da9871923994140f0b
-    fd39aee1557a0075ab410891ca2603a85f0a29cd8c392438ea067f32924eb874
+    6a4f8c00eed8cb8bc9eda9ed9eb0906d1fa0fe640aec3930e1452a277b773c65
     f2b4c4f56477b6cf5024b5c18324242de00ee4c5a03622429ac483f9ed5eae3c
     ");
     let family = FamilyKey::new(&step(&graph, "run"), &resolved());
@@ -80,10 +80,10 @@ fn keys_are_what_they_were() {
         StrongKey::new(family, &Digest::of(b"set"), &Digest::of(b"answers")).0,
     ];
     insta::assert_snapshot!(others.map(|key| key.hex()).join("\n"), @r"
-    91e8803c4bf59b6619dfcb3acd559c5900d9b885104b7921f8f50b58690e2858
-    818690afaad5f3c9af32c0b89cbf4e697d33a28a19af240bb695f41caa0f0e6b
-    fd8c0a8d85ef0064a9432f41b81ebb9768a5e4a8cbd366a786eef9883d8e6ef8
-    8a93aeb65de4843ac6f0950f530e2c2bf8911dc8b691b42da3c3a75f9c8ca032
+    b8f3c233f28c7917838bc96b6f3c6e0fc24ebfa1bb1c122b8b1e80f0482ebc5f
+    b35a734d33b45531df7d90521071b12cf06d19ccea62a5fb2984806ffd500434
+    166bd6fd0a2a625eafa6c375a2f4e0b76b082ac1042f32325c8c5069c808cbe8
+    6dd662feec16cceb45ed56f9bafe711ca4eaa14f54792ea7b238dd6e44c8296c
     ");
 }
 
@@ -182,6 +182,6 @@ fn neighbours_do_not_run_together() {
     assert_ne!(copy.op.digest(), digest);
     assert!(matches!(
         run_of(&mut one).mounts[..],
-        [Mount::Cache(_), Mount::Secret(_), Mount::Bind(_)]
+        [Mount::Cache(_), Mount::Bind(_), Mount::Secret(_)]
     ));
 }
