@@ -8,15 +8,28 @@
 //! Nothing here runs a process: who runs the configure step is the caller's affair ([`Configurer`]). Nothing here reads the
 //! environment; addresses of archives come from the caller or from the host's own configuration, and none is compiled in.
 
+pub mod settings;
 mod suggest;
 
 pub mod apt;
+pub mod lock;
+pub mod resolution;
+
+mod fetch;
+mod source;
+
 pub mod dpkg;
-
-pub mod observe;
 pub mod plan;
-pub mod settings;
 
+pub mod bases;
+pub mod error;
+pub mod observe;
+
+pub use apt::origin::Mirrors;
+pub use bases::{Bases, Context, Options, Prepared};
+pub use error::BaseError;
+pub use lock::{LockError, LockFile, LockedBase};
 pub use observe::{Observer, Phase, Progress, Unobserved};
 pub use plan::{Base, BaseKey, BasePlan, ConfigureError, ConfigureOp, Configurer, Package, Reason};
+pub use resolution::{ArchiveState, Resolution};
 pub use settings::{BaseSettings, Origin, SettingsError, Variant};

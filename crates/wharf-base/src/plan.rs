@@ -76,13 +76,14 @@ pub struct ConfigureOp {
 }
 
 /// A finished base.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Base {
     /// Names it.
     pub key: BaseKey,
     /// Its layers, base layer first.
     pub layers: Vec<LayerId>,
     /// The layers merged.
+    #[serde(with = "tree_digest")]
     pub tree: TreeDigest,
     /// What the image says about running it.
     pub config: Execution,
@@ -111,4 +112,34 @@ pub enum ConfigureError {
     /// The step could not be run.
     #[error("the packages could not be configured in the sandbox")]
     Sandbox(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// A tree's digest as the digest that it is.
+mod tree_digest {
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
+    use wharf_oci::Digest;
+    use wharf_tree::TreeDigest;
+
+    pub(super) fn serialize<S: Serializer>(tree: &TreeDigest, serializer: S) -> Result<S::Ok, S::Error> {
+        tree.0.serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<TreeDigest, D::Error> {
+        Digest::deserialize(deserializer).map(TreeDigest)
+    }
+}
+
+/// A tree's digest as the digest that it is.
+mod tree_digest {
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
+    use wharf_oci::Digest;
+    use wharf_tree::TreeDigest;
+
+    pub(super) fn serialize<S: Serializer>(tree: &TreeDigest, serializer: S) -> Result<S::Ok, S::Error> {
+        tree.0.serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<TreeDigest, D::Error> {
+        Digest::deserialize(deserializer).map(TreeDigest)
+    }
 }

@@ -97,6 +97,13 @@ impl Keyring {
         self.signers.is_empty()
     }
 
+    /// The fingerprints of all keys, in upper-case hex, sorted.
+    pub fn fingerprints(&self) -> Vec<&str> {
+        let mut all: Vec<_> = self.signers.iter().map(|signer| signer.fingerprint.as_str()).collect();
+        all.sort_unstable();
+        all
+    }
+
     fn add(&mut self, cert: &SignedPublicKey) {
         let primary = hex(&cert.primary_key);
         let usable = primary_validity(cert);

@@ -304,15 +304,6 @@ impl Archive {
         (!ring.is_empty()).then_some(ring).ok_or(OriginError::NoKeys { uri, place: distribution.keyring_path().into() })
     }
 
-    /// A key file of the entry that the image can name too, absolute.
-    pub fn key_file(&self) -> Option<&Path> {
-        match (self.keys, &self.entry.signed_by) {
-            (Keys::Entry, SignedBy::Keys { files, .. }) => files.first().map(PathBuf::as_path),
-            (Keys::Distribution(distribution), _) => Some(Path::new(distribution.keyring_path())),
-            _ => None,
-        }
-    }
-
     /// The directory of its Release file, below its address.
     pub fn directory(&self) -> String {
         match self.entry.suite.strip_suffix('/') {

@@ -28,6 +28,8 @@ pub struct Release {
     pub valid_until: Option<i64>,
     /// Whether indexes can be had by their hash, so that an update in between does no harm.
     pub by_hash: bool,
+    /// Whether packages for all architectures are missing from the other architectures' indexes.
+    pub lists_all_apart: bool,
     /// Whether packages are installed from here without being asked for by suite.
     pub automatic: Automatic,
     files: HashMap<String, IndexFile>,
@@ -112,6 +114,7 @@ impl Release {
             date: stanza.get("Date").and_then(parse_time),
             valid_until: stanza.get("Valid-Until").and_then(parse_time),
             by_hash: stanza.says_yes("Acquire-By-Hash").unwrap_or(false),
+            lists_all_apart: lists_all_apart(stanza),
             automatic: automatic(stanza),
             files,
         })
@@ -170,6 +173,12 @@ fn automatic(stanza: Stanza<'_>) -> Automatic {
         (true, true) => Automatic::Upgrades,
         (true, false) => Automatic::Never,
     }
+}
+
+/// Archives that have an index for `all` put its packages into the others' too, if they say so.
+fn lists_all_apart(stanza: Stanza<'_>) -> bool {
+    let has_all = stanza.words("Architectures").any(|architecture| architecture == "all");
+    has_all && stanza.get("No-Support-for-Architecture-all") != Some("Packages")
 }
 
 /// RFC 2822 with `UTC` for the zone, as all archives write it.

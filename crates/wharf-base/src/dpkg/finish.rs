@@ -11,10 +11,8 @@ use wharf_tree::{
     diff, merge,
 };
 
-use super::{
-    database::ADMIN,
-    status::{self},
-};
+use super::{database::ADMIN, status};
+use crate::apt::stanza::{Stanza, stanzas};
 
 /// What a configure step worked on and what it wrote.
 #[derive(Debug, Clone, Copy)]
@@ -221,6 +219,13 @@ fn put(
     let digest = sink.put(&mut content.as_bytes(), size)?;
     let entry = Entry { attrs: Attrs::root(mode), mtime: Mtime::default(), node: Node::File { digest, size } };
     builder.insert(path, entry).map_err(io::Error::other)
+}
+
+/// The packages of a base's database: name and architecture.
+pub(super) fn packages_of(base: &Tree, blobs: &dyn BlobRead) -> io::Result<BTreeSet<(String, String)>> {
+    let text = read_text(base, &constant(&format!("{ADMIN}/status")), blobs)?.unwrap_or_default();
+    let field = |stanza: Stanza<'_>, name| stanza.get(name).unwrap_or_default().to_owned();
+    Ok(stanzas(&text).map(|stanza| (field(stanza, "Package"), field(stanza, "Architecture"))).collect())
 }
 
 /// The text of a file of a tree; `None` when there is no such file.

@@ -2,13 +2,19 @@
 
 pub mod archive;
 pub mod control;
-pub mod merge;
-pub mod status;
-pub mod configure;
-pub mod database;
-pub mod finish;
-pub mod helper;
-pub mod order;
-pub mod skeleton;
 pub mod sums;
 mod tar_names;
+
+pub mod database;
+pub mod merge;
+pub mod order;
+pub mod skeleton;
+pub mod status;
+
+pub mod configure;
+pub mod finish;
+pub mod helper;
+
+mod format;
+
+pub(crate) use format::Dpkg;
