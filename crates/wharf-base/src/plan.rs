@@ -128,18 +128,3 @@ mod tree_digest {
         Digest::deserialize(deserializer).map(TreeDigest)
     }
 }
-
-/// A tree's digest as the digest that it is.
-mod tree_digest {
-    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
-    use wharf_oci::Digest;
-    use wharf_tree::TreeDigest;
-
-    pub(super) fn serialize<S: Serializer>(tree: &TreeDigest, serializer: S) -> Result<S::Ok, S::Error> {
-        tree.0.serialize(serializer)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<TreeDigest, D::Error> {
-        Digest::deserialize(deserializer).map(TreeDigest)
-    }
-}
