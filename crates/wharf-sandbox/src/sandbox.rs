@@ -103,6 +103,7 @@ impl Sandbox {
     /// program itself cannot be executed is no error but an [`Exit`](crate::Exit).
     pub fn start(&self, spec: &Spec, io: Io) -> Result<Running, SandboxError> {
         let filters = self.filters(spec)?;
+        let streams = [io.stdin, io.stdout, io.stderr];
         let mut notes = Vec::new();
         let egress = matches!(&spec.network, Network::Private(private) if private.egress);
         let pasta = egress.then(|| find(&self.options.tools, "pasta")).flatten();
@@ -126,7 +127,7 @@ impl Sandbox {
             let (links, relay) = Links::lay(&spec.network)?;
             let orders = Orders {
                 role: Role::Run(Box::new(run)),
-                streams: [io.stdin.as_fd(), io.stdout.as_fd(), io.stderr.as_fd()],
+                streams: streams.each_ref().map(AsFd::as_fd),
                 relay,
                 cgroup,
             };

@@ -81,7 +81,7 @@ fn missing(feature: Feature, detail: impl Into<String>) -> Finding {
         feature,
         works: false,
         detail: detail.into(),
-        remedy: remedy::of(feature),
+        remedy: Some(remedy::of(feature)),
     }
 }
 

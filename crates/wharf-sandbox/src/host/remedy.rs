@@ -24,11 +24,11 @@ const SWITCHES: &[(&str, &str, &str)] = &[
     ),
 ];
 
-/// What to do about a missing feature, as far as it can be told.
-pub(super) fn of(feature: Feature) -> Option<String> {
+/// What to do about a missing feature.
+pub(super) fn of(feature: Feature) -> String {
     let text = match feature {
-        Feature::UserNamespace | Feature::Namespaces => return Some(namespaces()),
-        Feature::SubordinateIds => return Some(subordinate(true)),
+        Feature::UserNamespace | Feature::Namespaces => return namespaces(),
+        Feature::SubordinateIds => return subordinate(true),
         Feature::NetworkNamespace => {
             "steps with --network=none need it; in a container: --security-opt seccomp=unconfined"
         }
@@ -52,7 +52,7 @@ pub(super) fn of(feature: Feature) -> Option<String> {
             "install the package passt, and let this user open /dev/net/tun (as root: chmod 0666 /dev/net/tun)"
         }
     };
-    Some(text.to_owned())
+    text.to_owned()
 }
 
 fn namespaces() -> String {

@@ -81,12 +81,8 @@ fn check(output: io::Result<Output>, tool: &Path) -> Result<(), IdentityError> {
 
 /// Maps the user namespace of the process `pid` to the caller alone, which needs no program.
 pub(crate) fn write_single(pid: u32, map: &IdMap) -> Result<(), IdentityError> {
-    let lines = |ranges: &[IdRange]| -> String {
-        ranges
-            .iter()
-            .map(|range| format!("{} {} {}\n", range.inside, range.outside, range.count))
-            .collect()
-    };
+    let line = |range: &IdRange| format!("{} {} {}", range.inside, range.outside, range.count);
+    let lines = |ranges: &[IdRange]| ranges.iter().map(line).collect::<Vec<_>>().join("\n");
     // Without CAP_SETGID outside, groups may be mapped only by who gives up setgroups(2) (user_namespaces(7)).
     let files = [
         ("setgroups", "deny".to_owned()),

@@ -25,7 +25,7 @@ pub(super) fn search_and_execute(spec: &Spec) -> ExecError {
             ExecError::NotFound { .. } => {}
             // As execvp(3): a later directory may hold one that may be executed.
             error @ ExecError::NotExecutable { errno, .. } if errno == Errno::ACCESS.raw_os_error() => {
-                worst = error
+                worst = error;
             }
             error => return error,
         }

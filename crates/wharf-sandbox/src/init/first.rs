@@ -31,7 +31,7 @@ use crate::{
 };
 
 /// Never returns: this process ends when everything inside has.
-pub(super) fn run(channel: &Channel, run: Run, files: Files, mut leash: Leash) -> ! {
+pub(super) fn run(channel: &Channel, run: &Run, files: Files, mut leash: Leash) -> ! {
     match live(channel, run, files, &mut leash) {
         Ok(Some(end)) => {
             // When the program is gone, nobody wants to know.
@@ -47,7 +47,7 @@ pub(super) fn run(channel: &Channel, run: Run, files: Files, mut leash: Leash) -
 }
 
 /// How the process ended; none when its own procfs is refused.
-fn live(channel: &Channel, run: Run, files: Files, leash: &mut Leash) -> Result<Option<Exit>, SetupError> {
+fn live(channel: &Channel, run: &Run, files: Files, leash: &mut Leash) -> Result<Option<Exit>, SetupError> {
     leash.tie()?;
     if !run.own_processes {
         kernel::lower_dumpable();
@@ -71,13 +71,13 @@ fn live(channel: &Channel, run: Run, files: Files, leash: &mut Leash) -> Result<
     } else {
         None
     };
-    let furnished = furnish(&run, procfs.as_ref(), channel)?;
+    let furnished = furnish(run, procfs.as_ref(), channel)?;
     announce(channel, &furnished, no_egress)?;
     let streams = match furnished.terminal {
         Some(terminal) => Streams::Terminal(terminal.own),
         None => Streams::Given(files.streams),
     };
-    start(channel, &run, streams, files.relay).map(Some)
+    start(channel, run, streams, files.relay.as_ref()).map(Some)
 }
 
 /// Enters the other namespaces.
@@ -142,7 +142,12 @@ fn announce(channel: &Channel, furnished: &Furnished, note: Option<String>) -> R
 }
 
 /// Starts the process and lives until it ends.
-fn start(channel: &Channel, run: &Run, streams: Streams, relay: Option<OwnedFd>) -> Result<Exit, SetupError> {
+fn start(
+    channel: &Channel,
+    run: &Run,
+    streams: Streams,
+    relay: Option<&OwnedFd>,
+) -> Result<Exit, SetupError> {
     let ended = kernel::ended_children().doing("watch children", "")?;
     let (reader, mut writer) = std::io::pipe().doing("make a pipe", "")?;
     let pid = match kernel::fork().doing("start the process", "")? {
@@ -159,7 +164,7 @@ fn start(channel: &Channel, run: &Run, streams: Streams, relay: Option<OwnedFd>)
     let end = match process::failure(reader) {
         Some(process::Failure::Setup(error)) => Err(error),
         Some(process::Failure::Execution(error)) => Ok(Exit::NotExecuted(error)),
-        None => Ok(reaper::until_end(pid, &ended, channel, relay.as_ref())),
+        None => Ok(reaper::until_end(pid, &ended, channel, relay)),
     };
     if !run.own_processes {
         reaper::end_descendants();

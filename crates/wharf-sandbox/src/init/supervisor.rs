@@ -142,7 +142,7 @@ fn supervise(channel: &Channel, run: Run, files: Files) -> Result<i32, SetupErro
         Fork::Parent(pid) => pid,
         Fork::Child => {
             drop(holder);
-            first::run(channel, run, files, leash)
+            first::run(channel, &run, files, leash)
         }
     };
     drop((files, leash));

@@ -101,7 +101,7 @@ fn complaints(context: OwnedFd) -> String {
     // Each read gives one message, and ENODATA after the last.
     while let Ok(length @ 1..) = log.read(&mut line) {
         let text = String::from_utf8_lossy(&line[..length]);
-        all += &format!(" ({})", text.trim_start_matches(['e', 'w', 'i']).trim());
+        all = format!("{all} ({})", text.trim_start_matches(['e', 'w', 'i']).trim());
     }
     all
 }

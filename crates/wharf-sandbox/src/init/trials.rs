@@ -27,9 +27,12 @@ use crate::{
     seccomp::{self, Arch},
 };
 
+/// Something to try.
+type Try<'a> = &'a dyn Fn() -> Result<(), SetupError>;
+
 /// Tries everything; uppers and works of overlays are tried on the file system of `scratch`.
 pub(super) fn all(scratch: &Path) -> Vec<Trial> {
-    let trials: [(Feature, &dyn Fn() -> Result<(), SetupError>); 6] = [
+    let trials: [(Feature, Try<'_>); 6] = [
         // Before the new pid namespace, in which only one child can be had.
         (Feature::Seccomp, &|| in_child(seccomp)),
         (Feature::Namespaces, &namespaces),
@@ -38,7 +41,7 @@ pub(super) fn all(scratch: &Path) -> Vec<Trial> {
         (Feature::Overlay, &|| overlay(scratch)),
         (Feature::Fuse, &fuse),
     ];
-    let trial = |(feature, try_it): (Feature, &dyn Fn() -> Result<(), SetupError>)| Trial {
+    let trial = |(feature, try_it): (Feature, Try<'_>)| Trial {
         feature,
         refusal: try_it().err(),
     };

@@ -155,12 +155,12 @@ impl Door {
             rustix::net::sockopt::set_tcp_nodelay(&socket, true)?;
             Ok(socket)
         };
-        attempt(b"4", four).or_else(|error| attempt(b"6", six).map_err(|_: io::Error| error))
+        attempt(*b"4", four).or_else(|error| attempt(*b"6", six).map_err(|_: io::Error| error))
     }
 
-    fn socket(&self, version: &[u8; 1]) -> io::Result<OwnedFd> {
+    fn socket(&self, version: [u8; 1]) -> io::Result<OwnedFd> {
         let door = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        write(door.as_fd(), version)?;
+        write(door.as_fd(), &version)?;
         let mut answer = [0];
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
         let mut control = RecvAncillaryBuffer::new(&mut space);

@@ -112,11 +112,11 @@ mod tests {
         let all = |call| Arch::ALL.map(|arch| arch.number(call));
         assert_eq!(
             all("execve"),
-            [Some(59), Some(11), Some(X32_BIT | 520), Some(221), Some(11)]
+            [Some(59), Some(11), Some(X32_BIT + 520), Some(221), Some(11)]
         );
         assert_eq!(
             all("mseal"),
-            [Some(462), Some(462), Some(X32_BIT | 462), Some(462), Some(462)]
+            [Some(462), Some(462), Some(X32_BIT + 462), Some(462), Some(462)]
         );
         assert_eq!(all("set_tls"), [None, None, None, None, Some(0xf_0005)]);
         assert_eq!(all("no_such_call"), [None; 5]);

@@ -7,7 +7,7 @@ pub struct Program(pub(crate) Vec<Instruction>);
 impl Program {
     /// As `struct sock_filter` lies in memory, one after another.
     pub fn to_bytes(&self) -> Vec<u8> {
-        self.0.iter().flat_map(Instruction::to_bytes).collect()
+        self.0.iter().copied().flat_map(Instruction::to_bytes).collect()
     }
 
     /// How many instructions.
@@ -57,7 +57,7 @@ impl Instruction {
         }
     }
 
-    fn to_bytes(&self) -> [u8; 8] {
+    fn to_bytes(self) -> [u8; 8] {
         let code = self.code.to_ne_bytes();
         let operand = self.operand.to_ne_bytes();
         [

@@ -124,7 +124,7 @@ fn calls_newer_than_the_profile_do_not_exist() {
     for (arch, number) in [
         (Arch::X86_64, 600),
         (Arch::X86, 600),
-        (Arch::X32, 0x4000_0000 | 900),
+        (Arch::X32, 0x4000_0000 + 900),
     ] {
         assert_eq!(ask(&program, arch.audit(), number, [0; 6]), ENOSYS, "{arch:?}");
     }
@@ -164,6 +164,8 @@ fn capabilities_open_their_calls() {
     assert_eq!(call(&program, Arch::X86_64, "ptrace", 0), EPERM);
 }
 
+type Holds = fn(u64, u64) -> bool;
+
 /// Every comparison against values around its own, in both halves.
 #[test]
 fn comparisons_cover_all_64_bits() {
@@ -181,7 +183,6 @@ fn comparisons_cover_all_64_bits() {
         6 << 32,
         u64::MAX,
     ];
-    type Holds = fn(u64, u64) -> bool;
     let comparisons: [(&str, Holds); 6] = [
         ("EQ", |a, b| a == b),
         ("NE", |a, b| a != b),

@@ -85,6 +85,8 @@ pub(crate) mod option {
 
     use super::Raw;
 
+    // The form that serde asks for.
+    #[allow(clippy::ref_option)]
     pub(crate) fn serialize<T: Raw, S: Serializer>(value: &Option<T>, to: S) -> Result<S::Ok, S::Error> {
         value.as_ref().map(super::text).serialize(to)
     }

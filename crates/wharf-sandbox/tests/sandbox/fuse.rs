@@ -74,7 +74,7 @@ fn a_server_that_gives_up(rig: &Rig) {
 /// Paths by inode number: the root is number 1, the others in the order in which they were asked for.
 struct Served(Mutex<Vec<PathBuf>>);
 
-const FOREVER: Duration = Duration::from_secs(3600);
+const FOREVER: Duration = Duration::from_hours(1);
 
 impl Served {
     fn new(root: PathBuf) -> Self {

@@ -3,6 +3,8 @@
 //! `main` is the test's own, since a sandbox's first processes are this program started again. Started as root, the cases of
 //! ordinary users start it once more as the user `wharf-test`; started by an ordinary user, those of root are skipped.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
+
 mod fuse;
 mod host;
 mod limits;
