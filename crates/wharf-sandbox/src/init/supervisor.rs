@@ -52,7 +52,7 @@ fn begin(channel: &Channel, entries: &[Entry]) -> Result<i32, SetupError> {
     let namespace = (order.users == Users::Join && files.len() > 3).then(|| files.remove(3));
     enter_users(channel, order.users, namespace)?;
     match order.role {
-        Role::Run(run) => supervise(channel, *run, take(files)?),
+        Role::Run(run) => supervise(channel, &run, take(files)?),
         Role::Inside { entry } => Ok(call(&entry, entries, files)),
         Role::Probe { scratch } => {
             let found = trials::all(&scratch);
@@ -128,10 +128,9 @@ fn call(name: &str, entries: &[Entry], files: Vec<OwnedFd>) -> i32 {
 }
 
 /// Starts pid 1 and stays until it, and with it everything inside, is gone.
-fn supervise(channel: &Channel, run: Run, files: Files) -> Result<i32, SetupError> {
-    let (own_processes, pasta) = (run.own_processes, run.pasta.clone());
+fn supervise(channel: &Channel, run: &Run, files: Files) -> Result<i32, SetupError> {
     let (mut holder, leash) = leash::pair()?;
-    let forked = if own_processes {
+    let forked = if run.own_processes {
         kernel::fork_as_first()
     } else {
         kernel::lower_dumpable();
@@ -142,14 +141,17 @@ fn supervise(channel: &Channel, run: Run, files: Files) -> Result<i32, SetupErro
         Fork::Parent(pid) => pid,
         Fork::Child => {
             drop(holder);
-            first::run(channel, &run, files, leash)
+            first::run(channel, run, files, leash)
         }
     };
     drop((files, leash));
-    let way_out = pasta.and_then(|program| holder.lay_egress(&program, pid));
+    let way_out = run
+        .pasta
+        .as_ref()
+        .and_then(|program| holder.lay_egress(program, pid));
     watch(channel, pid).doing("watch the first process", "")?;
     drop(way_out);
-    if !own_processes {
+    if !run.own_processes {
         reaper::end_descendants();
     }
     Ok(0)

@@ -64,6 +64,17 @@ fn prepared() -> Result<&'static PathBuf, &'static str> {
     PREPARED.get_or_init(prepare).as_ref().map_err(String::as_str)
 }
 
+/// Where the program lies for the other user.
+fn folder() -> PathBuf {
+    std::env::temp_dir().join(format!("wharf-sandbox-{}", std::process::id()))
+}
+
+/// Removes that copy.
+pub(crate) fn clean_up() {
+    // There is none when no case needed it.
+    let _ = fs::remove_dir_all(folder());
+}
+
 fn prepare() -> Result<PathBuf, String> {
     let known = fs::read_to_string("/etc/passwd")
         .unwrap_or_default()
@@ -87,7 +98,7 @@ fn prepare() -> Result<PathBuf, String> {
         )?;
     }
     run("chmod", &["0666", "/dev/fuse"])?;
-    let folder = std::env::temp_dir().join(format!("wharf-sandbox-{}", std::process::id()));
+    let folder = folder();
     let program = folder.join("tests");
     let own = std::env::current_exe().map_err(|error| error.to_string())?;
     let copied = fs::create_dir_all(&folder).and_then(|()| fs::copy(own, &program));
