@@ -8,12 +8,13 @@ use std::{
         Arc,
         atomic::{AtomicU32, Ordering},
     },
+    thread,
 };
 
 use wharf_dockerfile::Dockerfile;
 use wharf_graph::{
-    Bases, ContextName, Graph, HostAlias, LowerOptions, NamedContext as LowerContext, NetworkMode, NoCache,
-    PullPolicy, Ulimit,
+    BaseImage, BaseRequest, Bases, ContextName, Graph, HostAlias, LowerOptions, NamedContext as LowerContext,
+    NetworkMode, NoCache, PullPolicy, Ulimit,
     event::{Event, PhaseFinished, PhaseId, PhaseKind, PhaseStarted, StepInfo},
     lower, required_bases,
 };
@@ -26,7 +27,8 @@ use crate::{
     context::{Context, ContextFiles},
     error::BuildError,
     exec::{Engine, Processes, RungChoice, SourceRoots, StepEnvironment, StepFailure, StepOutput},
-    image_source::Images,
+    from_lock::FromLock,
+    image_source::{ImageSourceError, Images},
     net::Network,
     output::{self, Exported},
     read::{self, ReadDockerfile},
@@ -62,18 +64,20 @@ pub struct BuildResult {
     pub exported: Vec<Exported>,
 }
 
-/// Tells the observer about phases, which are numbered through a build.
+/// The next phase's number: unique in this process, and so in a build.
+pub(crate) fn next_phase() -> PhaseId {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    PhaseId(NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// Tells the observer about phases.
 pub(crate) struct Phases<'a> {
     observer: &'a dyn Observer,
-    next: AtomicU32,
 }
 
 impl<'a> Phases<'a> {
     pub(crate) fn new(observer: &'a dyn Observer) -> Self {
-        Self {
-            observer,
-            next: AtomicU32::new(0),
-        }
+        Self { observer }
     }
 
     /// Runs `work` as a phase.
@@ -83,7 +87,7 @@ impl<'a> Phases<'a> {
         name: impl Into<String>,
         work: impl FnOnce() -> Result<T, E>,
     ) -> Result<T, E> {
-        let phase = PhaseId(self.next.fetch_add(1, Ordering::Relaxed));
+        let phase = next_phase();
         self.observer.observe(Event::PhaseStarted(PhaseStarted {
             phase,
             kind,
@@ -101,15 +105,20 @@ impl<'a> Phases<'a> {
 pub fn build(
     request: &BuildRequest,
     machine: &Machine,
-    observer: &dyn Observer,
+    observer: &Arc<dyn Observer + Send + Sync>,
     cancel: &Cancel,
 ) -> Result<BuildResult, BuildError> {
-    let phases = Phases::new(observer);
-    machine.images.set_bases(&request.bases);
+    let phases = Phases::new(&**observer);
+    machine
+        .images
+        .begin(&request.bases, request.pull, Some(Arc::clone(observer)), cancel);
     let (contexts, held) = open_contexts(request, machine)?;
     let read = phases.phase(PhaseKind::Read, "read the Dockerfile", || {
         read::read(request, &contexts)
     })?;
+    if let Some(path) = &read.path {
+        machine.images.set_from_lock(FromLock::read(path)?);
+    }
     let contexts = with_ignore_file(request, contexts, &read)?;
     let dockerfile = read::parse(&read)?;
     let graph = lower_graph(request, machine, &dockerfile, &read, &phases)?;
@@ -117,7 +126,7 @@ pub fn build(
         steps: graph.steps.iter().map(info).collect(),
     });
     let engine = engine(request, machine, contexts);
-    let solution = run(&graph, request, &engine, observer, cancel, &read)?;
+    let solution = run(&graph, request, &engine, &**observer, cancel, &read)?;
     drop(held);
     if cancel.is_cancelled() {
         return Err(BuildError::Interrupted);
@@ -195,16 +204,41 @@ fn lower_graph(
         if wanted.is_empty() {
             break;
         }
-        for request in wanted {
-            let image = phases
-                .phase(PhaseKind::Resolve, format!("resolve {}", request.name), || {
-                    machine.images.config(&request.source, &request.platform, phases)
-                })
-                .map_err(|error| BuildError::base(read, dockerfile, &request, error))?;
+        for (request, found) in resolve_all(wanted, machine, phases) {
+            let image = found.map_err(|error| BuildError::base(read, dockerfile, &request, error))?;
             bases.insert(request, image);
         }
     }
     lower(dockerfile, &options, &bases).map_err(wrong)
+}
+
+/// Asks for all bases at once: each is a wait for a network, or minutes of making it.
+fn resolve_all(
+    wanted: Vec<BaseRequest>,
+    machine: &Machine,
+    phases: &Phases<'_>,
+) -> Vec<(BaseRequest, Result<BaseImage, ImageSourceError>)> {
+    thread::scope(|scope| {
+        let resolve = |request: &BaseRequest| {
+            let name = format!("resolve {}", request.name);
+            phases.phase(PhaseKind::Resolve, name, || {
+                machine.images.config(&request.source, &request.platform)
+            })
+        };
+        let asked: Vec<_> = wanted
+            .into_iter()
+            .map(|request| {
+                scope.spawn(move || {
+                    let found = resolve(&request);
+                    (request, found)
+                })
+            })
+            .collect();
+        asked
+            .into_iter()
+            .map(|asked| asked.join().expect("asking does not panic"))
+            .collect()
+    })
 }
 
 fn lower_options(request: &BuildRequest) -> LowerOptions {

@@ -41,6 +41,9 @@ pub enum BuildError {
         /// Why not.
         source: io::Error,
     },
+    /// The lock beside the Dockerfile cannot be used.
+    #[error(transparent)]
+    FromLock(#[from] crate::from_lock::FromLockError),
     /// The Dockerfile is wrong.
     #[error("{}", count(.excerpts.len()))]
     Dockerfile {

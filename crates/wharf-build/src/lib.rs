@@ -13,6 +13,7 @@ pub mod ca;
 pub mod context;
 pub mod context_source;
 pub mod download;
+pub mod from_lock;
 pub mod git;
 pub mod image_source;
 pub mod net;

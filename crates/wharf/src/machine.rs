@@ -154,6 +154,7 @@ fn base_options(settings: &MachineSettings) -> BaseOptions {
         debian_security: variable("WHARF_MIRROR_DEBIAN_SECURITY")
             .or_else(|| settings.mirror.debian_security.clone()),
         ubuntu: variable("WHARF_MIRROR_UBUNTU").or_else(|| settings.mirror.ubuntu.clone()),
+        settings_file: paths::settings_files().remove(0),
     }
 }
 

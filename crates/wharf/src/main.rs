@@ -37,7 +37,8 @@ fn main() -> ExitCode {
         Verb::History(args) => verbs::history::run(&cli.global, args),
         Verb::Host(format) => verbs::host::run(&cli.global, format),
         Verb::Run(args) => verbs::run::run(&cli.global, args),
-        _ => todo!(),
+        Verb::Base(verb) => verbs::base::run(&cli.global, verb),
+        Verb::Lock(args) => verbs::base::lock(&cli.global, args),
     };
     done.unwrap_or_else(|report| report.print())
 }

@@ -5,10 +5,7 @@ use std::sync::Arc;
 use wharf_rootfs::{ServeOptions, Server, Session};
 use wharf_sandbox::{Exit, Io, Root as SandboxRoot, Running, host::Rung};
 
-use super::{
-    blobs::StoreBlobs,
-    process::{Process, ProcessError, Processes, Scratch},
-};
+use super::process::{Process, ProcessError, Processes, Scratch};
 
 /// A process that runs on a tree and talks to the caller's streams.
 pub struct Attached {
@@ -76,7 +73,7 @@ impl Processes {
             owners: self.owners(),
             ..ServeOptions::default()
         };
-        let server = Server::new(served, Arc::new(StoreBlobs(self.store.clone())), &options)?;
+        let server = Server::new(served, Arc::new(self.store.clone()), &options)?;
         let session = server.serve(running.fuse_fd()?)?;
         running.served()?;
         Ok(session)

@@ -17,8 +17,6 @@ use wharf_sandbox::{Entry, Sandbox, SandboxError};
 use wharf_store::{Store, StoreOptions};
 use wharf_tree::{Layer, Tree, TreePath, readset::ReadSet};
 
-use super::blobs::StoreBlobs;
-
 /// What [`wharf_sandbox::init_if_asked_with`] has to know, so that commits can run inside user namespaces.
 pub(super) const COMMIT_ENTRY: Entry = Entry {
     name: "commit",
@@ -74,8 +72,7 @@ impl CommitJob<'_> {
             owners: self.owners.clone(),
             threads: self.threads,
         };
-        let Commit { layer, writes } =
-            wharf_rootfs::commit(self.dir, self.lower, &StoreBlobs(store.clone()), &options)?;
+        let Commit { layer, writes } = wharf_rootfs::commit(self.dir, self.lower, store, &options)?;
         Ok((layer, writes))
     }
 

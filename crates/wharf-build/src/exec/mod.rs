@@ -1,9 +1,9 @@
 //! Steps at work: what each kind of op does, and where its results are looked up.
 
 mod attached;
-mod blobs;
 mod cache;
 mod commit;
+mod configure;
 mod copy;
 mod environment;
 mod error;
@@ -23,7 +23,7 @@ use wharf_solver::{Executor, Task};
 use wharf_store::{Recorder, Store};
 
 pub use attached::Attached;
-pub use blobs::StoreBlobs;
+pub use configure::StepConfigurer;
 pub use environment::{SeccompChoice, StepEnvironment};
 pub use error::StepFailure;
 pub use identity::{IdentityError, resolve_owner, resolve_user};

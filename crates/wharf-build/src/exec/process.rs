@@ -24,7 +24,6 @@ use wharf_store::{Store, StoreError, WorkDir};
 use wharf_tree::{Layer, Tree, TreeDigest, merge, readset::ReadSet};
 
 use super::{
-    blobs::StoreBlobs,
     commit::{CommitJob, CommitJobError},
     mounts::StepMounts,
     rung::{RungChoice, RungError},
@@ -256,7 +255,7 @@ impl Processes {
             markers,
             threads: self.threads,
         };
-        wharf_rootfs::checkout(&tree, dir, &StoreBlobs(self.store.clone()), &options)?;
+        wharf_rootfs::checkout(&tree, dir, &self.store, &options)?;
         Ok(())
     }
 

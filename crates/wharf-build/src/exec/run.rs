@@ -14,7 +14,6 @@ use wharf_tree::{Attrs, Entry, FollowLast, Graft, HardLinks, Layer, Mtime, Tree,
 
 use super::{
     Engine, StepFailure, StepOutput,
-    blobs::StoreBlobs,
     identity::resolve_user,
     mounts::StepMounts,
     now,
@@ -233,12 +232,12 @@ impl Engine {
             owners: self.processes.owners(),
             ..CheckoutOptions::default()
         };
-        checkout(&tree, dir, &StoreBlobs(self.store.clone()), &options).map_err(failed)?;
+        checkout(&tree, dir, &self.store, &options).map_err(failed)?;
         Ok(())
     }
 }
 
-fn script_mount(script: &ScriptMount) -> SandboxMount {
+pub(super) fn script_mount(script: &ScriptMount) -> SandboxMount {
     let mut file = SyntheticFile::public(&script.name, script.content.clone());
     file.mode = 0o755;
     SandboxMount::Directory {

@@ -76,7 +76,7 @@ impl SourceRoots {
             Source::Context(context) => self.context(context)?,
             Source::Image(image) => self.images.pull(image, &task.step.platform, task)?,
             Source::OciLayout(layout) => self.images.layout(layout, &task.step.platform)?,
-            Source::Base(name) => self.images.base(name)?,
+            Source::Base(name) => self.images.base(name, &task.step.platform)?,
             Source::Http(http) => crate::download::fetch(http, &self.store, &self.network)?,
             Source::Git(git) => crate::git::checkout(git, &self.store)?,
         };

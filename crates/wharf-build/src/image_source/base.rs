@@ -1,49 +1,330 @@
-//! Bases made of packages.
+//! Bases made of packages: resolved, made, and remembered for the rest of the build.
 
-use wharf_graph::BaseImage;
-use wharf_oci::Platform;
+use std::{
+    fs, io,
+    path::PathBuf,
+    sync::{Arc, PoisonError},
+    time::{Duration, SystemTime},
+};
+
+use wharf_base::{
+    Base, BaseSettings, Bases, Context, LockFile, Mirrors, Options, Phase, Progress, Resolution,
+};
+use wharf_graph::{
+    BaseImage,
+    event::{self, Event, PhaseFinished, PhaseId, PhaseKind, PhaseStarted},
+};
+use wharf_oci::{Platform, config::ImageConfig};
+use wharf_solver::{Cancel, Observer};
 
 use super::{ImageSourceError, Images};
-use crate::{build::Phases, root::Root};
+use crate::{
+    build::next_phase,
+    exec::StepConfigurer,
+    from_lock::FromLock,
+    request::TAG_LIFETIME,
+    root::{Layers, Root},
+};
 
 /// Where packages come from when the host's own sources do not say it.
-#[derive(Debug, Clone, Default)]
-pub struct BaseOptions {
-    /// Root URL of a Debian archive.
-    pub debian: Option<String>,
-    /// Root URL of a Debian security archive.
-    pub debian_security: Option<String>,
-    /// Root URL of an Ubuntu archive.
-    pub ubuntu: Option<String>,
-}
+pub type BaseOptions = Mirrors;
 
 /// A base cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum BaseError {
     /// wharf.toml has no such table.
-    #[error("there is no base called {0}")]
+    #[error("there is no base called {0} in wharf.toml")]
     Unknown(String),
+    /// Its packages cannot be had or do not fit.
+    #[error(transparent)]
+    Make(#[from] wharf_base::BaseError),
+    /// The lock cannot be read.
+    #[error("cannot read {path}")]
+    ReadLock {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The lock is wrong.
+    #[error("{path}")]
+    Lock {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: wharf_base::LockError,
+    },
 }
 
 impl BaseError {
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
-        None
+        match self {
+            Self::Make(error) => error.hint(),
+            Self::Lock { source, .. } => source.hint().map(str::to_owned),
+            Self::Unknown(_) | Self::ReadLock { .. } => None,
+        }
+    }
+
+    /// Whether settings are at fault rather than the world.
+    pub fn is_usage(&self) -> bool {
+        match self {
+            Self::Make(error) => error.is_usage(),
+            Self::Unknown(_) | Self::Lock { .. } => true,
+            Self::ReadLock { .. } => false,
+        }
     }
 }
 
 impl Images {
-    pub(super) fn base_config(
-        &self,
-        name: &str,
-        _platform: &Platform,
-        _phases: &Phases<'_>,
-    ) -> Result<BaseImage, ImageSourceError> {
-        Err(BaseError::Unknown(name.to_owned()).into())
+    pub(super) fn base_config(&self, name: &str, platform: &Platform) -> Result<BaseImage, ImageSourceError> {
+        let base = self.make_base(name, platform)?;
+        let config = ImageConfig {
+            architecture: platform.architecture.clone(),
+            os: platform.os.clone(),
+            config: base.config.clone(),
+            ..ImageConfig::default()
+        };
+        Ok(BaseImage { config, digest: None })
     }
 
     /// The files of a base.
-    pub fn base(&self, name: &str) -> Result<Root, ImageSourceError> {
-        Err(BaseError::Unknown(name.to_owned()).into())
+    pub fn base(&self, name: &str, platform: &Platform) -> Result<Root, ImageSourceError> {
+        let base = self.make_base(name, platform)?;
+        Ok(Root {
+            layers: Layers::Stored(base.layers.clone()),
+            tree: base.tree,
+        })
+    }
+
+    /// The base of this name, made if it is not there.
+    pub fn make_base(&self, name: &str, platform: &Platform) -> Result<Arc<Base>, BaseError> {
+        let key = (name.to_owned(), platform.to_string());
+        if let Some(base) = self.project().made.get(&key) {
+            return Ok(Arc::clone(base));
+        }
+        let bases = self.bases(name)?;
+        let resolution = self.resolve_with(&bases, name, platform, true)?;
+        let configurer = Arc::new(StepConfigurer {
+            processes: Arc::clone(&self.processes),
+            cancel: self.project().cancel.clone(),
+        });
+        let base = Arc::new(self.network.wait(bases.make(&resolution, configurer))?);
+        self.project().made.insert(key, Arc::clone(&base));
+        Ok(base)
+    }
+
+    /// Which packages a base has; with `locked` as its lock says, if there is one.
+    pub fn resolve_base(
+        &self,
+        name: &str,
+        platform: &Platform,
+        locked: bool,
+    ) -> Result<Resolution, BaseError> {
+        self.resolve_with(&self.bases(name)?, name, platform, locked)
+    }
+
+    fn resolve_with(
+        &self,
+        bases: &Bases,
+        name: &str,
+        platform: &Platform,
+        locked: bool,
+    ) -> Result<Resolution, BaseError> {
+        let settings = self.base_settings(name)?;
+        let lock = if locked { self.lock_file()? } else { None };
+        let architecture = debian_architecture(platform);
+        let lock = lock.as_ref().and_then(|lock| lock.base(name, architecture));
+        Ok(self
+            .network
+            .wait(bases.resolve(name, &settings, platform, lock))?)
+    }
+
+    /// The settings of a base.
+    pub fn base_settings(&self, name: &str) -> Result<BaseSettings, BaseError> {
+        self.project()
+            .bases
+            .get(name)
+            .cloned()
+            .ok_or_else(|| BaseError::Unknown(name.to_owned()))
+    }
+
+    /// `wharf.lock` beside `wharf.toml`.
+    pub fn lock_path(&self) -> Option<PathBuf> {
+        self.project()
+            .file
+            .as_ref()
+            .map(|file| file.with_file_name("wharf.lock"))
+    }
+
+    /// The project's lock, if there is one.
+    pub fn lock_file(&self) -> Result<Option<LockFile>, BaseError> {
+        let Some(path) = self.lock_path() else {
+            return Ok(None);
+        };
+        match fs::read_to_string(&path) {
+            Ok(text) => LockFile::parse(&text)
+                .map(Some)
+                .map_err(|source| BaseError::Lock { path, source }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(BaseError::ReadLock { path, source }),
+        }
+    }
+
+    fn bases(&self, name: &str) -> Result<Bases, BaseError> {
+        let (observer, pull) = {
+            let project = self.project();
+            (project.observer.clone(), project.pull)
+        };
+        let observer = Arc::new(BaseProgress::new(name, observer));
+        let context = Context {
+            store: self.store.clone(),
+            client: self.network.client(),
+            observer,
+        };
+        let options = Options {
+            host_root: "/".into(),
+            mirrors: self.base_options.clone(),
+            lifetime: if pull { Duration::ZERO } else { TAG_LIFETIME },
+            now: SystemTime::now(),
+        };
+        Ok(Bases::new(context, options)?)
+    }
+}
+
+/// Debian's name of a platform's architecture.
+pub fn debian_architecture(platform: &Platform) -> &str {
+    match platform.architecture.as_str() {
+        "386" => "i386",
+        "arm" => "armhf",
+        "ppc64le" => "ppc64el",
+        other => other,
+    }
+}
+
+/// What makes a base tells, as events of the build.
+struct BaseProgress {
+    name: String,
+    observer: Option<Arc<dyn Observer + Send + Sync>>,
+    state: std::sync::Mutex<Vec<Running>>,
+}
+
+struct Running {
+    phase: Phase,
+    id: PhaseId,
+    done: u64,
+    total: u64,
+    told: std::time::Instant,
+}
+
+impl BaseProgress {
+    fn new(name: &str, observer: Option<Arc<dyn Observer + Send + Sync>>) -> Self {
+        Self {
+            name: name.to_owned(),
+            observer,
+            state: std::sync::Mutex::default(),
+        }
+    }
+
+    fn tell(&self, event: Event) {
+        if let Some(observer) = &self.observer {
+            observer.observe(event);
+        }
+    }
+}
+
+const fn describe(phase: Phase) -> (PhaseKind, &'static str) {
+    match phase {
+        Phase::Index => (PhaseKind::Resolve, "read the archives' indexes"),
+        Phase::Solve => (PhaseKind::Resolve, "choose packages"),
+        Phase::Download => (PhaseKind::Pull, "download packages"),
+        Phase::Unpack => (PhaseKind::Pull, "unpack packages"),
+        Phase::Assemble => (PhaseKind::Internal, "merge packages"),
+        Phase::Configure => (PhaseKind::Internal, "configure packages"),
+    }
+}
+
+impl wharf_base::Observer for BaseProgress {
+    fn progress(&self, progress: Progress) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        match progress {
+            Progress::Started { phase, bytes, .. } => {
+                let (kind, what) = describe(phase);
+                let id = next_phase();
+                state.push(Running {
+                    phase,
+                    id,
+                    done: 0,
+                    total: bytes,
+                    told: std::time::Instant::now(),
+                });
+                let name = format!("base {}: {what}", self.name);
+                self.tell(Event::PhaseStarted(PhaseStarted {
+                    phase: id,
+                    kind,
+                    name,
+                }));
+            }
+            Progress::Advanced { phase, bytes, .. } => {
+                let Some(running) = state.iter_mut().find(|running| running.phase == phase) else {
+                    return;
+                };
+                running.done += bytes;
+                if running.told.elapsed().as_millis() < 100 {
+                    return;
+                }
+                running.told = std::time::Instant::now();
+                self.tell(Event::StepProgress(event::Progress {
+                    step: None,
+                    phase: Some(running.id),
+                    item: String::new(),
+                    done: running.done,
+                    total: (running.total > 0).then_some(running.total),
+                }));
+            }
+            Progress::Finished(phase) => {
+                let Some(position) = state.iter().position(|running| running.phase == phase) else {
+                    return;
+                };
+                let id = state.remove(position).id;
+                self.tell(Event::PhaseFinished(PhaseFinished {
+                    phase: id,
+                    error: None,
+                }));
+            }
+        }
+    }
+}
+
+/// What a build tells the images before it begins.
+pub(super) struct Project {
+    pub(super) bases: std::collections::BTreeMap<String, BaseSettings>,
+    pub(super) file: Option<PathBuf>,
+    pub(super) pull: bool,
+    pub(super) observer: Option<Arc<dyn Observer + Send + Sync>>,
+    pub(super) cancel: Cancel,
+    pub(super) from: FromLock,
+    pub(super) made: std::collections::BTreeMap<(String, String), Arc<Base>>,
+}
+
+impl Default for Project {
+    fn default() -> Self {
+        Self {
+            bases: std::collections::BTreeMap::new(),
+            file: None,
+            pull: false,
+            observer: None,
+            cancel: Cancel::new(),
+            from: FromLock::default(),
+            made: std::collections::BTreeMap::new(),
+        }
+    }
+}
+
+impl std::fmt::Debug for Project {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Project")
+            .field("file", &self.file)
+            .finish_non_exhaustive()
     }
 }

@@ -9,25 +9,20 @@ mod push;
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
-use wharf_base::BaseSettings;
 use wharf_graph::{BaseImage, Source};
-use wharf_oci::{Digest, Platform};
+use wharf_oci::Platform;
 use wharf_registry::{Registry, Settings as RegistrySettings, SettingsFiles};
+use wharf_solver::{Cancel, Observer};
 use wharf_store::Store;
 
-pub use base::BaseOptions;
+pub use base::{BaseError, BaseOptions, debian_architecture};
 pub use error::{ImageSourceError, PushError};
 pub use layers::LayerImportError;
 
-use crate::{
-    build::Phases,
-    exec::Processes,
-    net::Network,
-    root::{Root, Roots},
-};
+use crate::{exec::Processes, from_lock::FromLock, net::Network, root::Roots};
 
 /// Images that FROM and `--from` may name.
 #[derive(Debug)]
@@ -39,10 +34,7 @@ pub struct Images {
     registry: OnceLock<Registry>,
     base_options: BaseOptions,
     processes: Arc<Processes>,
-    bases: Mutex<BTreeMap<String, BaseSettings>>,
-    base_lock: Mutex<Option<std::path::PathBuf>>,
-    /// Roots by manifest, so that one image is imported once a build.
-    pulled: Mutex<BTreeMap<Digest, Root>>,
+    project: Mutex<base::Project>,
 }
 
 /// What images need of the machine.
@@ -73,22 +65,36 @@ impl Images {
             registry: OnceLock::new(),
             base_options: options.bases,
             processes: options.processes,
-            bases: Mutex::default(),
-            base_lock: Mutex::default(),
-            pulled: Mutex::default(),
+            project: Mutex::default(),
         }
     }
 
-    /// Tells which bases the project has, and where its `wharf.toml` is.
-    pub fn set_bases(&self, bases: &crate::request::Bases) {
-        self.bases
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone_from(&bases.tables);
-        self.base_lock
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone_from(&bases.file);
+    /// Tells what the project has and who listens, before a build begins.
+    pub fn begin(
+        &self,
+        bases: &crate::request::Bases,
+        pull: bool,
+        observer: Option<Arc<dyn Observer + Send + Sync>>,
+        cancel: &Cancel,
+    ) {
+        *self.project() = base::Project {
+            bases: bases.tables.clone(),
+            file: bases.file.clone(),
+            pull,
+            observer,
+            cancel: cancel.clone(),
+            from: FromLock::default(),
+            made: BTreeMap::new(),
+        };
+    }
+
+    /// What the references of FROM are locked to.
+    pub fn set_from_lock(&self, lock: FromLock) {
+        self.project().from = lock;
+    }
+
+    fn project(&self) -> MutexGuard<'_, base::Project> {
+        self.project.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The client for registries; its settings are read when it is first needed.
@@ -107,12 +113,7 @@ impl Images {
     }
 
     /// The configuration of a base, and the digest of its manifest.
-    pub(crate) fn config(
-        &self,
-        source: &Source,
-        platform: &Platform,
-        phases: &Phases<'_>,
-    ) -> Result<BaseImage, ImageSourceError> {
+    pub(crate) fn config(&self, source: &Source, platform: &Platform) -> Result<BaseImage, ImageSourceError> {
         match source {
             Source::Image(image) => {
                 let found = self.resolve(image, platform)?;
@@ -128,7 +129,7 @@ impl Images {
                     digest: Some(found.manifest),
                 })
             }
-            Source::Base(name) => self.base_config(name, platform, phases),
+            Source::Base(name) => self.base_config(name, platform),
             _ => Ok(BaseImage {
                 config: wharf_oci::config::ImageConfig::default(),
                 digest: None,

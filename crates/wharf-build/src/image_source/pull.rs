@@ -40,7 +40,10 @@ struct RememberedTag {
 impl Images {
     /// What the reference stands for: as the store's images and a recent answer say, else as the registry says.
     pub fn resolve(&self, image: &ImageSource, platform: &Platform) -> Result<Resolved, ImageSourceError> {
-        let reference: Reference = image.reference.parse()?;
+        let mut reference: Reference = image.reference.parse()?;
+        if let Some(digest) = self.project().from.get(&reference) {
+            reference = reference.with_digest(digest);
+        }
         if image.pull == PullPolicy::Default
             && let Some(manifest) = self.known(&reference, platform)?
             && let Some(resolved) = self.resolved(manifest)?

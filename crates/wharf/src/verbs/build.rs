@@ -6,7 +6,7 @@ use std::{
     io::Write as _,
     path::Path,
     process::ExitCode,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use serde_json::json;
@@ -57,14 +57,15 @@ pub(crate) fn run(global: &GlobalArgs, args: &BuildArgs) -> Result<ExitCode, Rep
     } else {
         args.progress
     };
-    let watcher = Watcher::new(progress::display(mode), &local)?;
+    let watcher = Arc::new(Watcher::new(progress::display(mode), &local)?);
     for warning in &requested.warnings {
         eprintln!("warning: {warning}");
     }
     let cancel = Cancel::new();
     interrupt::on_signal(&cancel);
     watcher.observe(started(&requested.build, args, &watcher.build));
-    let result = build(&requested.build, &machine, &watcher, &cancel);
+    let observer: Arc<dyn Observer + Send + Sync> = Arc::clone(&watcher) as _;
+    let result = build(&requested.build, &machine, &observer, &cancel);
     watcher.observe(finished(&result));
     watcher.display.finish();
     let result = result.map_err(|error| failed(error, &watcher))?;

@@ -1,5 +1,6 @@
 //! One module a verb.
 
+pub(crate) mod base;
 pub(crate) mod build;
 pub(crate) mod check;
 pub(crate) mod history;

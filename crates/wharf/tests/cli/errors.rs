@@ -1,0 +1,132 @@
+//! Failures: exit code, place, what to do.
+
+use crate::context::TestContext;
+
+/// Builds what cannot be built; nothing of it runs.
+fn refused(dockerfile: &str, args: &[&str]) -> crate::outcome::Outcome {
+    let context = TestContext::new();
+    context.write("Dockerfile", dockerfile);
+    context.wharf(["build"].iter().chain(args).chain(&["."]))
+}
+
+#[test]
+fn a_failing_step_shows_its_last_lines_its_place_and_its_code() {
+    let context = TestContext::new();
+    let dockerfile = "FROM busybox\n\nRUN seq 1 100 && \\\n    echo oh no >&2 && \\\n    exit 42\n";
+    let Some(failed) = context.build(dockerfile, &["-t", "never"]) else {
+        return;
+    };
+    let failed = failed.exits(1);
+    let error = failed.error();
+    assert!(
+        error.contains("exit code: 42") && error.contains("Dockerfile:3:1"),
+        "{error}"
+    );
+    assert!(error.contains("\n100\n") && error.contains("oh no"), "{error}");
+    assert!(!error.contains("\n7\n"), "more than the last lines:\n{error}");
+    assert!(
+        error.contains("3 | RUN seq 1 100") && error.contains("5 |     exit 42") && error.contains("^^^"),
+        "{error}"
+    );
+    context.wharf(["inspect", "never"]).exits(2);
+}
+
+#[test]
+fn a_program_that_is_not_there_is_a_failing_step() {
+    let context = TestContext::new();
+    for (run, code) in [("nothing-of-this-name", "127"), ("/etc/passwd", "126")] {
+        let Some(failed) = context.build(&format!("FROM busybox\nRUN {run}\n"), &[]) else {
+            return;
+        };
+        failed.exits(1).says(&format!("exit code: {code}"));
+    }
+    let failed = context
+        .build("FROM busybox\nRUN [\"/missing\"]\n", &[])
+        .expect("it built");
+    failed.exits(1).says("/missing").says("hint:");
+    let failed = context.build("FROM scratch\nRUN true\n", &[]).expect("it built");
+    failed.exits(1).says("/bin/sh").says("hint:");
+}
+
+#[test]
+fn all_syntax_errors_are_told_each_at_its_place() {
+    let failed = refused("FROM scratch\nCPOY a b\nCOPY --form=x a b\nENV\nEXPOSE\n", &[]).exits(2);
+    insta::assert_snapshot!(failed.error(), @"");
+}
+
+#[test]
+fn mistakes_of_flags() {
+    for (args, said) in [
+        (&["--taget", "x"][..], "--target"),
+        (&["--output", "type=zip"][..], "type="),
+        (&["--secret", "src"][..], "id="),
+        (&["--platform", "linux/s390x"][..], "linux/s390x"),
+        (&["-t", "UPPER/case"][..], "UPPER/case"),
+        (&["--network", "moon"][..], "host"),
+        (&["--ulimit", "nofile"][..], "soft"),
+        (&["--sandbox", "moon"][..], "moon"),
+        (&["--build-context", "x"][..], "--build-context"),
+    ] {
+        refused("FROM scratch\nCOPY Dockerfile /\n", args)
+            .exits(2)
+            .says(said);
+    }
+}
+
+#[test]
+fn what_is_not_there_is_named() {
+    let context = TestContext::new();
+    context
+        .wharf(["build", "."])
+        .exits(2)
+        .says("Dockerfile")
+        .says("hint:");
+    context.wharf(["build", "nowhere"]).exits(2).says("nowhere");
+    context
+        .wharf(["run", "no-such-image"])
+        .says("no-such-image")
+        .says("wharf images");
+    context.wharf(["inspect", "no-such-image"]).exits(2);
+    context.wharf(["history", "show"]).exits(2);
+    let missing = refused("", &[]).exits(2);
+    missing.says("Dockerfile");
+}
+
+#[test]
+fn a_base_that_cannot_be_reached_is_the_machines_fault() {
+    // Nobody listens on the discard port.
+    let failed = refused("FROM localhost:9/base\nRUN true\n", &[]).exits(3);
+    failed.says("localhost:9/base").says("Dockerfile:1");
+}
+
+#[test]
+fn a_store_that_cannot_be_made_is_the_machines_fault() {
+    let context = TestContext::new();
+    context.write("Dockerfile", "FROM scratch\n");
+    context.write("file", "no directory");
+    context
+        .wharf(["build", "--store", "file/store", "."])
+        .exits(3)
+        .says("hint:");
+}
+
+#[test]
+fn what_needs_an_entitlement_says_which() {
+    let context = TestContext::new();
+    let dockerfile = "# syntax=docker/dockerfile:1-labs\nFROM busybox\nRUN --security=insecure true\n";
+    if let Some(failed) = context.build(dockerfile, &[]) {
+        failed.exits(2).says("--allow security.insecure");
+        let built = context.build(dockerfile, &["--allow", "security.insecure"]);
+        built.expect("a machine that ran steps").success();
+    }
+}
+
+#[test]
+fn check_finds_the_same_errors_without_building() {
+    let context = TestContext::new();
+    context.write("Dockerfile", "FROM scratch\nCPOY a b\n");
+    let checked = context.wharf(["check", "."]);
+    assert_ne!(checked.code, 0);
+    assert!(format!("{}{}", checked.stdout, checked.stderr).contains("COPY"));
+    assert!(!context.store().join("v1/results").exists());
+}

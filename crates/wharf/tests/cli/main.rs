@@ -1,0 +1,28 @@
+//! The command as its users meet it: each test starts the binary in a place of its own and looks at exit code, output and what was made.
+//!
+//! Steps really run, on a base that is one static busybox; registries, archives and layouts are read back with other people's tools.
+//! What a machine lacks is said aloud and skipped.
+
+mod busybox;
+mod context;
+mod outcome;
+mod programs;
+mod user;
+
+mod concurrency;
+mod config;
+mod contexts;
+mod copy;
+mod errors;
+mod images;
+mod interruption;
+mod mounts;
+mod odd_files;
+mod outputs;
+mod registry;
+mod reuse;
+mod rootless;
+mod run;
+mod stages;
+mod steps;
+mod store;

@@ -1,0 +1,157 @@
+//! The core once more as ordinary users, on every way of isolating steps that they have.
+
+use std::fs;
+
+use crate::{context::TestContext, user::User};
+
+/// Owners, removals, links, a cache, a secret, no network: what differs most between ways to make a root.
+const DOCKERFILE: &str = r#"
+    FROM busybox
+    COPY --chown=1000:100 file /copied
+    RUN test $(id -u) = 0 && test $(stat -c %u /bin/busybox) = 0 && test -w /etc/passwd
+    RUN mkdir -p /d/e && echo x > /d/e/f && ln /d/e/f /d/g && ln -s e /d/l && rm /tmp -r && chmod 2755 /d/e
+    RUN ! test -e /tmp && test $(stat -c %h /d/g) = 2 && mkdir /tmp && chmod 1777 /tmp
+    RUN --mount=type=cache,target=/c --mount=type=tmpfs,target=/t echo x > /c/x && echo y > /t/y
+    RUN --network=none --mount=type=secret,id=token grep hush /run/secrets/token
+    WORKDIR /srv
+    CMD ["sh", "-c", "id -u; cat /d/g"]
+"#;
+
+/// What only those can do who have more ids than their own.
+const OWNERS: &str = r#"
+    RUN test $(stat -c %u:%g /copied) = 1000:100 && chown 33:44 /d/g && test $(stat -c %u:%g /d/e/f) = 33:44
+    USER gull
+    RUN test $(id -u):$(id -g) = 1000:100 && test -w /copied && ! test -w /etc/passwd
+    USER root
+"#;
+
+fn core(user: User, args: &[&str], dockerfile: &str) {
+    let context = TestContext::of(Some(user.clone()));
+    fs::write(context.path("token"), "hush").expect("a writable directory");
+    context.write("file", "copied");
+    context.write(".dockerignore", "token\n");
+    user.own(&context.path(""));
+    let fixed = [
+        "-t",
+        "image",
+        "--secret",
+        "id=token,src=token",
+        "-o",
+        "type=image",
+        "-o",
+        "type=oci,dest=../out/oci.tar",
+    ];
+    let args: Vec<_> = fixed.iter().chain(args).copied().collect();
+    let Some(built) = context.build(dockerfile, &args) else {
+        return;
+    };
+    let built = built.success();
+    let again = context.build(dockerfile, &args).expect("it built").success();
+    assert_eq!(again.digest(), built.digest());
+    assert!(again.stderr.contains("0 steps run"), "{}", again.stderr);
+    let sandbox = args.iter().filter(|arg| arg.starts_with("--sandbox"));
+    let run: Vec<_> = ["run"].iter().chain(sandbox).chain(&["image"]).copied().collect();
+    assert_eq!(context.wharf(run).success().stdout, "0\nx\n");
+    let failed = context
+        .build("FROM busybox\nRUN exit 5\n", &args)
+        .expect("it built");
+    failed.exits(1).says("exit code: 5");
+    context.wharf(["store", "verify"]).success();
+    context
+        .wharf(["store", "gc", "--max-size", "0", "--caches"])
+        .success();
+}
+
+fn with_owners() -> String {
+    DOCKERFILE.replace(
+        "    WORKDIR",
+        &format!("{}    WORKDIR", OWNERS.trim_start_matches('\n')),
+    )
+}
+
+#[test]
+fn with_subordinate_ids_on_the_lazy_root() {
+    if let Some(user) = User::with_subordinate_ids() {
+        core(user, &["--sandbox=fuse"], &with_owners());
+    }
+}
+
+#[test]
+fn with_subordinate_ids_on_a_checked_out_root() {
+    if let Some(user) = User::with_subordinate_ids() {
+        core(user, &["--sandbox=overlay"], &with_owners());
+    }
+}
+
+#[test]
+fn with_one_id_on_the_lazy_root() {
+    if let Some(user) = User::with_one_id() {
+        core(user, &["--sandbox=fuse"], DOCKERFILE);
+    }
+}
+
+#[test]
+fn with_one_id_on_a_checked_out_root() {
+    if let Some(user) = User::with_one_id() {
+        core(user, &["--sandbox=overlay"], DOCKERFILE);
+    }
+}
+
+#[test]
+fn as_root_on_a_checked_out_root() {
+    let context = TestContext::new();
+    context.write("file", "copied");
+    context.write("token", "hush");
+    let args = ["--sandbox=overlay", "--secret", "id=token,src=token"];
+    if let Some(built) = context.build(&with_owners(), &args) {
+        built.success();
+    }
+}
+
+#[test]
+fn the_image_is_the_same_whoever_builds_it() {
+    let dockerfile = "FROM busybox\nCOPY --chown=1000:100 file /copied\nRUN mkdir /d && echo x > /d/f && chown 5:6 /d/f && rm /bin/vi\n";
+    let digest = |user: Option<User>, sandbox: &str| {
+        let context = TestContext::of(user.clone());
+        let file = context.write("file", "copied");
+        if let Some(user) = &user {
+            user.own(&file);
+        }
+        let args = [
+            "--build-arg",
+            "SOURCE_DATE_EPOCH=0",
+            "-o",
+            "type=image,rewrite-timestamp=true",
+            sandbox,
+        ];
+        Some(context.build(dockerfile, &args)?.success().digest())
+    };
+    let Some(user) = User::with_subordinate_ids() else {
+        return;
+    };
+    let Some(expected) = digest(None, "--sandbox=fuse") else {
+        return;
+    };
+    for (user, sandbox) in [
+        (None, "--sandbox=overlay"),
+        (Some(user.clone()), "--sandbox=fuse"),
+        (Some(user), "--sandbox=overlay"),
+    ] {
+        assert_eq!(
+            digest(user.clone(), sandbox).as_ref(),
+            Some(&expected),
+            "{user:?} {sandbox}"
+        );
+    }
+}
+
+#[test]
+fn the_host_verb_says_what_there_is() {
+    let context = TestContext::new();
+    let shown = context.wharf(["host", "--json"]).success().json();
+    assert!(shown.is_object(), "{shown}");
+    if let Some(user) = User::with_one_id() {
+        let shown = TestContext::of(Some(user)).wharf(["host"]).success();
+        assert!(!shown.stdout.is_empty());
+    }
+}

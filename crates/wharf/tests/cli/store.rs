@@ -1,0 +1,99 @@
+//! The store between builds: damage is found, room is made, nothing that is needed goes.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use crate::context::TestContext;
+
+/// Every file below a directory of the store.
+fn files(directory: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(directory) else {
+        return Vec::new();
+    };
+    let paths = entries.flatten().map(|entry| entry.path());
+    paths
+        .flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] })
+        .collect()
+}
+
+/// The store's file that holds just this.
+fn holding(store: &Path, content: &str) -> PathBuf {
+    let mut found = files(&store.join("v1/blobs"));
+    found.retain(|path| fs::read(path).is_ok_and(|bytes| bytes == content.as_bytes()));
+    assert_eq!(found.len(), 1, "{found:?}");
+    found.remove(0)
+}
+
+#[test]
+fn a_damaged_file_is_found_and_made_anew() {
+    let context = TestContext::new();
+    let content = "the content of one file of the context";
+    context.write("file", content);
+    context.write("Dockerfile", "FROM scratch\nCOPY file /file\n");
+    let first = context
+        .wharf(["build", "-o", "type=image", "."])
+        .success()
+        .digest();
+    context.wharf(["store", "verify"]).success();
+    let blob = holding(&context.store(), content);
+    // The same length and, as a failing disk would leave it, the same times.
+    let times = fs::metadata(&blob)
+        .and_then(|metadata| metadata.modified())
+        .expect("it is there");
+    fs::write(&blob, content.replace("one", "two")).expect("it is ours");
+    fs::File::options()
+        .write(true)
+        .open(&blob)
+        .and_then(|file| file.set_modified(times))
+        .expect("it is ours");
+    let verified = context.wharf(["store", "verify"]).exits(1);
+    assert!(verified.stdout.contains("1 damaged"), "{}", verified.stdout);
+    let output = format!("type=local,dest={}", context.out("files").display());
+    context.wharf(["build", "-o", &output, "."]).success();
+    assert_eq!(
+        fs::read_to_string(context.out("files/file")).expect("the file"),
+        content
+    );
+    assert_eq!(context.wharf(["build", "."]).success().digest(), first);
+    context.wharf(["store", "verify"]).success();
+}
+
+#[test]
+fn a_damaged_or_cut_off_object_never_stops_a_build() {
+    let context = TestContext::new();
+    context.write("file", "x");
+    let dockerfile = "FROM busybox\nCOPY file /file\nRUN cat /file > /copy\n";
+    let Some(first) = context.build(dockerfile, &[]) else {
+        return;
+    };
+    first.success();
+    for folder in ["results", "trees", "times", "memo", "paths", "stat"] {
+        for file in files(&context.store().join("v1").join(folder)) {
+            let bytes = fs::read(&file).expect("an object of the store");
+            fs::write(&file, &bytes[..bytes.len() / 2]).expect("it is ours");
+        }
+        let built = context.build(dockerfile, &[]).expect("it built");
+        assert_eq!(built.code, 0, "{folder}: {}", built.stderr);
+    }
+}
+
+#[test]
+fn what_is_over_the_cap_goes_and_named_images_stay() {
+    let context = TestContext::new();
+    let Some(built) = context.build("FROM busybox\nRUN echo kept > /kept\n", &["-t", "kept"]) else {
+        return;
+    };
+    built.success();
+    context.write("Dockerfile", "FROM scratch\nCOPY Dockerfile /unnamed\n");
+    context.wharf(["build", "."]).success();
+    let removed = context.wharf(["store", "gc", "--max-size", "0"]).success();
+    assert!(removed.stdout.starts_with("removed"), "{}", removed.stdout);
+    let said = context.wharf(["run", "kept", "cat", "/kept"]).success();
+    assert_eq!(said.stdout, "kept\n");
+    context.wharf(["store", "verify"]).success();
+    context.wharf(["build", "."]).success();
+    let used = context.wharf(["store", "df", "--json"]).success().json();
+    assert!(used["total"].as_u64().is_some_and(|total| total > 0), "{used}");
+}
