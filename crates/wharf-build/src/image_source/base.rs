@@ -7,6 +7,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use serde::{Deserialize, Serialize};
 use wharf_base::{
     Base, BaseSettings, Bases, Context, LockFile, Mirrors, Options, Phase, Progress, Resolution,
 };
@@ -14,13 +15,14 @@ use wharf_graph::{
     BaseImage,
     event::{self, Event, PhaseFinished, PhaseId, PhaseKind, PhaseStarted},
 };
-use wharf_oci::{Platform, config::ImageConfig};
+use wharf_oci::{Digest, Hasher, Platform, config::ImageConfig};
 use wharf_solver::{Cancel, Observer};
+use wharf_store::{MemoKey, Root as Kept};
 
 use super::{ImageSourceError, Images};
 use crate::{
     build::next_phase,
-    exec::StepConfigurer,
+    exec::{StepConfigurer, now},
     from_lock::FromLock,
     request::TAG_LIFETIME,
     root::{Layers, Root},
@@ -38,6 +40,9 @@ pub enum BaseError {
     /// Its packages cannot be had or do not fit.
     #[error(transparent)]
     Make(#[from] wharf_base::BaseError),
+    /// The store cannot be used.
+    #[error(transparent)]
+    Store(#[from] wharf_store::StoreError),
     /// The lock cannot be read.
     #[error("cannot read {path}")]
     ReadLock {
@@ -62,7 +67,7 @@ impl BaseError {
         match self {
             Self::Make(error) => error.hint(),
             Self::Lock { source, .. } => source.hint().map(str::to_owned),
-            Self::Unknown(_) | Self::ReadLock { .. } => None,
+            Self::Unknown(_) | Self::Store(_) | Self::ReadLock { .. } => None,
         }
     }
 
@@ -71,7 +76,7 @@ impl BaseError {
         match self {
             Self::Make(error) => error.is_usage(),
             Self::Unknown(_) | Self::Lock { .. } => true,
-            Self::ReadLock { .. } => false,
+            Self::Store(_) | Self::ReadLock { .. } => false,
         }
     }
 }
@@ -103,6 +108,12 @@ impl Images {
         if let Some(base) = self.project().made.get(&key) {
             return Ok(Arc::clone(base));
         }
+        let question = self.question(name, platform)?;
+        if let Some(base) = self.recent(&question)? {
+            let base = Arc::new(base);
+            self.project().made.insert(key, Arc::clone(&base));
+            return Ok(base);
+        }
         let bases = self.bases(name)?;
         let resolution = self.resolve_with(&bases, name, platform, true)?;
         let configurer = Arc::new(StepConfigurer {
@@ -110,8 +121,45 @@ impl Images {
             cancel: self.project().cancel.clone(),
         });
         let base = Arc::new(self.network.wait(bases.make(&resolution, configurer))?);
+        self.remember(&question, &base)?;
         self.project().made.insert(key, Arc::clone(&base));
         Ok(base)
+    }
+
+    /// Everything that decides which packages a base has, but the state of the archives.
+    fn question(&self, name: &str, platform: &Platform) -> Result<MemoKey, BaseError> {
+        let settings = format!("{:?}", self.base_settings(name)?);
+        let lock = match self.lock_path() {
+            Some(path) => fs::read(path).unwrap_or_default(),
+            None => Vec::new(),
+        };
+        let mirrors = format!("{:?}", self.base_options);
+        let (platform, apt) = (platform.to_string(), apt_configuration());
+        let parts: [&[u8]; 6] = [
+            settings.as_bytes(),
+            platform.as_bytes(),
+            &lock,
+            mirrors.as_bytes(),
+            apt.as_bytes(),
+            env!("CARGO_PKG_VERSION").as_bytes(),
+        ];
+        Ok(MemoKey::new("base-of-settings", &parts))
+    }
+
+    /// The answer of today, unless `--pull`.
+    fn recent(&self, question: &MemoKey) -> Result<Option<Base>, BaseError> {
+        if self.project().pull {
+            return Ok(None);
+        }
+        let known: Option<Remembered> = self.store.memo(question)?;
+        let fresh = |known: &Remembered| now().saturating_sub(known.asked_at) < TAG_LIFETIME.as_secs() as i64;
+        Ok(known.filter(fresh).map(|known| known.base))
+    }
+
+    fn remember(&self, question: &MemoKey, base: &Base) -> Result<(), BaseError> {
+        let roots: Vec<_> = base.layers.iter().copied().map(Kept::Layer).collect();
+        let remembered = Remembered { asked_at: now(), base: base.clone() };
+        Ok(self.store.set_memo(question, &remembered, &roots)?)
     }
 
     /// Which packages a base has; with `locked` as its lock says, if there is one.
@@ -190,6 +238,27 @@ impl Images {
         };
         Ok(Bases::new(context, options)?)
     }
+}
+
+/// What is remembered of a base's settings.
+#[derive(Debug, Serialize, Deserialize)]
+struct Remembered {
+    asked_at: i64,
+    base: Base,
+}
+
+/// The machine's apt sources as they are: a base of yesterday's is not one of today's.
+fn apt_configuration() -> Digest {
+    let mut hasher = Hasher::new();
+    let mut files = vec![PathBuf::from("/etc/apt/sources.list")];
+    let drop_ins = fs::read_dir("/etc/apt/sources.list.d").into_iter().flatten().flatten();
+    files.extend(drop_ins.map(|entry| entry.path()));
+    files.sort();
+    for file in files {
+        hasher.update(file.as_os_str().as_encoded_bytes());
+        hasher.update(&fs::read(&file).unwrap_or_default());
+    }
+    hasher.finish()
 }
 
 /// Debian's name of a platform's architecture.
