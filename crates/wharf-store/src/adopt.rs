@@ -10,7 +10,7 @@ use std::{
 use rustix::{
     fs::{
         CWD, Gid, Mode, OFlags, Timespec, Timestamps, UTIME_NOW, Uid, fchmod, fchown, flistxattr,
-        fremovexattr, futimens, ioctl_ficlone, openat, renameat,
+        fremovexattr, futimens, ioctl_ficlone, openat,
     },
     process::{getegid, geteuid},
 };
@@ -47,18 +47,15 @@ impl Store {
 
     /// Like [`Store::put_file`], but the file at `path` is given away: it may be moved into the store, or be left where it is. For
     /// scratch files that nobody writes any more and whose owner, mode and xattrs are already known to the caller.
+    ///
+    /// Moving is the rule, for small files too: a copy makes an inode here and frees one there, and ext4, which does not use a freed
+    /// inode again for a minute or more, looks at each of those whenever it makes a file nearby.
     pub fn take_file(&self, path: &Path) -> Result<Stored, BlobError> {
-        let input = |error: rustix::io::Errno| BlobError::Input(error.into());
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file: File = openat(CWD, path, flags, Mode::empty()).map_err(input)?.into();
-        if file.metadata().map_err(BlobError::Input)?.len() <= CLONE_FROM {
-            return self.put_file(&file);
-        }
+        let file = openat(CWD, path, flags, Mode::empty()).map_err(|errno| BlobError::Input(errno.into()))?;
+        let file = File::from(file);
         let stored = hash(&file).map_err(BlobError::Input)?;
-        if self.keep_blob(&stored.digest, stored.size)? {
-            return Ok(stored);
-        }
-        if self.move_in(&file, path, &stored.digest)? {
+        if self.keep_blob(&stored.digest, stored.size)? || self.move_in(&file, path, &stored.digest)? {
             return Ok(stored);
         }
         self.put_file(&file)
@@ -91,16 +88,13 @@ impl Store {
     /// Moves a file into the store if it can be made as plain as a blob: one name, the caller's, without xattrs.
     fn move_in(&self, file: &File, path: &Path, digest: &Digest) -> Result<bool, StoreError> {
         self.boots()?;
-        if !make_plain(file).unwrap_or(false) {
-            return Ok(false);
+        // Before the file gets its time, so that garbage collection takes it for this handle's.
+        self.lease()?;
+        let moved = make_plain(file).unwrap_or(false) && self.disk().bring_in(path, &layout::blob(digest))?;
+        if moved {
+            self.inner.syncer.wrote(self);
         }
-        let aside = self.lease()?.scratch();
-        if renameat(CWD, path, self.disk().dir(), &aside[..]).is_err() {
-            return Ok(false);
-        }
-        self.disk().rename(&aside, &layout::blob(digest))?;
-        self.inner.syncer.wrote(self);
-        Ok(true)
+        Ok(moved)
     }
 }
 

@@ -164,8 +164,7 @@ const PIECE: usize = 128 * 1024;
 
 impl BlobSink for Store {
     fn put(&mut self, content: &mut dyn Read, _size: u64) -> io::Result<Digest> {
-        let stored = Self::put(self, content).map_err(into_io)?;
-        Ok(stored.digest)
+        Ok(Self::put(self, content)?.digest)
     }
 }
 
@@ -173,7 +172,7 @@ impl BlobRead for Store {
     /// The digest is checked while the content is read: damaged bytes end in an error of kind [`io::ErrorKind::InvalidData`]
     /// instead of the end.
     fn open(&self, digest: &Digest) -> io::Result<Box<dyn Read>> {
-        let file = self.open_blob(digest).map_err(into_io)?;
+        let file = self.open_blob(digest)?;
         Ok(Box::new(Checked {
             store: self.clone(),
             file,
@@ -204,10 +203,8 @@ impl Read for Checked {
         }
         match self.hasher.take().map(Hasher::finish) {
             Some(found) if found != self.digest => {
-                self.store
-                    .drop_damaged(&self.digest)
-                    .map_err(|error| into_io(error.into()))?;
-                Err(into_io(BlobError::Mismatch {
+                self.store.drop_damaged(&self.digest).map_err(BlobError::from)?;
+                Err(io::Error::from(BlobError::Mismatch {
                     expected: self.digest,
                     found,
                 }))
@@ -218,13 +215,15 @@ impl Read for Checked {
 }
 
 /// For callers that speak `io::Error`: the kind says what they can act on, the whole error is inside.
-pub(crate) fn into_io(error: BlobError) -> io::Error {
-    let kind = match &error {
-        BlobError::Missing(_) => io::ErrorKind::NotFound,
-        BlobError::Mismatch { .. } => io::ErrorKind::InvalidData,
-        BlobError::Input(source) | BlobError::Store(StoreError::Io { source, .. }) => source.kind(),
-        BlobError::Store(StoreError::NoSpace { .. }) => io::ErrorKind::StorageFull,
-        BlobError::TooLarge { .. } | BlobError::Fetch { .. } => io::ErrorKind::Other,
-    };
-    io::Error::new(kind, error)
+impl From<BlobError> for io::Error {
+    fn from(error: BlobError) -> Self {
+        let kind = match &error {
+            BlobError::Missing(_) => io::ErrorKind::NotFound,
+            BlobError::Mismatch { .. } => io::ErrorKind::InvalidData,
+            BlobError::Input(source) | BlobError::Store(StoreError::Io { source, .. }) => source.kind(),
+            BlobError::Store(StoreError::NoSpace { .. }) => io::ErrorKind::StorageFull,
+            BlobError::TooLarge { .. } | BlobError::Fetch { .. } => io::ErrorKind::Other,
+        };
+        Self::new(kind, error)
+    }
 }

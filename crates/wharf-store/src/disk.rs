@@ -120,14 +120,29 @@ impl Disk {
 
     /// Moves a file, in place of one that is there, and makes the directory above it if need be.
     pub(crate) fn rename(&self, from: &str, to: &str) -> Result<()> {
-        let mut outcome = renameat(&self.dir, from, &self.dir, to);
-        if outcome == Err(Errno::NOENT)
-            && let Some((parent, _)) = to.rsplit_once('/')
-        {
-            self.make_dir(parent)?;
-            outcome = renameat(&self.dir, from, &self.dir, to);
-        }
+        let outcome = self.making_parent(to, || renameat(&self.dir, from, &self.dir, to))?;
         outcome.map_err(self.fail("write", to))
+    }
+
+    /// Tries, and where a directory is missing makes the one above `to` and tries again: only the first blob of 256 needs that.
+    fn making_parent<T>(
+        &self,
+        to: &str,
+        attempt: impl Fn() -> std::result::Result<T, Errno>,
+    ) -> Result<std::result::Result<T, Errno>> {
+        match (attempt(), to.rsplit_once('/')) {
+            (Err(Errno::NOENT), Some((parent, _))) => {
+                self.make_dir(parent)?;
+                Ok(attempt())
+            }
+            (outcome, _) => Ok(outcome),
+        }
+    }
+
+    /// Like [`Disk::rename`], of a file from outside; whether the file system could do that.
+    pub(crate) fn bring_in(&self, from: &Path, to: &str) -> Result<bool> {
+        self.making_parent(to, || renameat(CWD, from, &self.dir, to))
+            .map(|outcome| outcome.is_ok())
     }
 
     /// Moves a file; whether it was there to be moved. With `replace` unset, one at the new place stays, and so does this.

@@ -17,7 +17,7 @@ use crate::{
 
 /// How long writes gather before they are synced. A `syncfs` costs the whole file system, so not often; what is lost by a crash in
 /// between is only hashed again.
-const PAUSE: Duration = Duration::from_secs(2);
+const PAUSE: Duration = Duration::from_secs(5);
 
 /// Tells a thread that there is something to sync. The thread is started by the first write and ends with the handle.
 #[derive(Debug, Default)]

@@ -8,12 +8,7 @@ use std::{
 
 use wharf_oci::{Digest, Hasher};
 
-use crate::{
-    blob::into_io,
-    error::{BlobError, StoreError},
-    layout,
-    store::Store,
-};
+use crate::{error::BlobError, layout, store::Store};
 
 /// Takes a blob's bytes; nothing is visible before [`BlobWriter::finish`], and dropping it leaves nothing behind.
 #[derive(Debug)]
@@ -68,7 +63,7 @@ impl BlobWriter {
 
     fn write_out(&mut self) -> io::Result<()> {
         if self.aside.is_none() {
-            self.aside = Some(self.begin().map_err(|error| into_io(error.into()))?);
+            self.aside = Some(self.begin()?);
         }
         if let Some(Aside { file, .. }) = &mut self.aside {
             if self.buffer[..] == ZEROS[..] {
@@ -81,7 +76,7 @@ impl BlobWriter {
         Ok(())
     }
 
-    fn begin(&self) -> Result<Aside, StoreError> {
+    fn begin(&self) -> Result<Aside, BlobError> {
         self.store.boots()?;
         let place = self.store.lease()?.scratch();
         Ok(Aside {
