@@ -146,7 +146,7 @@ fn info(step: &wharf_graph::Step) -> StepInfo {
 }
 
 /// The directories of all contexts, and what keeps those alive that were unpacked for this build.
-type Contexts = HashMap<ContextName, Context>;
+pub(crate) type Contexts = HashMap<ContextName, Context>;
 
 fn open_contexts(
     request: &BuildRequest,
@@ -197,7 +197,7 @@ fn lower_graph(
     phases: &Phases<'_>,
 ) -> Result<Graph, BuildError> {
     let options = lower_options(request);
-    let wrong = |errors| BuildError::lowering(read, dockerfile, errors);
+    let wrong = |errors: Vec<_>| BuildError::lowering(read, dockerfile, &errors);
     let mut bases = Bases::new();
     loop {
         let wanted = required_bases(dockerfile, &options, &bases).map_err(wrong)?;

@@ -123,7 +123,7 @@ fn caret(read: &ReadDockerfile, source: &Source, span: Span) -> String {
 }
 
 impl BuildError {
-    pub(crate) fn lowering(read: &ReadDockerfile, dockerfile: &Dockerfile, errors: Vec<LowerError>) -> Self {
+    pub(crate) fn lowering(read: &ReadDockerfile, dockerfile: &Dockerfile, errors: &[LowerError]) -> Self {
         let excerpt = |error: &LowerError| Excerpt {
             message: error.to_string(),
             text: error
@@ -195,11 +195,13 @@ impl BuildError {
     /// Whose fault it is: the step's, the request's, the machine's.
     pub fn blame(&self) -> Blame {
         match self {
-            Self::Dockerfile { .. } | Self::NoContext => Blame::Request,
             Self::ReadDockerfile { source, .. } if source.kind() == io::ErrorKind::NotFound => Blame::Request,
-            Self::Context(
+            Self::Dockerfile { .. }
+            | Self::NoContext
+            | Self::Context(
                 ContextError::NotADirectory(_) | ContextError::Missing { .. } | ContextError::Ignore { .. },
             ) => Blame::Request,
+            Self::Base { source, .. } if source.is_usage() => Blame::Request,
             Self::Step { source, .. } if source.is_usage() => Blame::Request,
             Self::Step { source, .. } if source.is_process() => Blame::Step,
             Self::Interrupted => Blame::User,

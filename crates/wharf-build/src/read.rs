@@ -1,7 +1,6 @@
 //! The Dockerfile: found, read, parsed.
 
 use std::{
-    collections::HashMap,
     fs, io,
     path::{Path, PathBuf},
 };
@@ -10,7 +9,7 @@ use wharf_dockerfile::{Dockerfile, parse_bytes};
 use wharf_graph::ContextName;
 
 use crate::{
-    context::Context,
+    build::Contexts,
     error::{BuildError, Excerpt},
     request::{BuildRequest, DockerfileSource},
 };
@@ -30,10 +29,7 @@ pub struct ReadDockerfile {
 }
 
 /// Reads the Dockerfile that `request` names.
-pub fn read(
-    request: &BuildRequest,
-    contexts: &HashMap<ContextName, Context>,
-) -> Result<ReadDockerfile, BuildError> {
+pub fn read(request: &BuildRequest, contexts: &Contexts) -> Result<ReadDockerfile, BuildError> {
     let name = request.dockerfile.display_name();
     let path = match &request.dockerfile {
         DockerfileSource::Text { bytes, .. } => {

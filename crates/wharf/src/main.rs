@@ -36,7 +36,7 @@ fn main() -> ExitCode {
         Verb::Store(verb) => verbs::store::run(&cli.global, verb),
         Verb::History(args) => verbs::history::run(&cli.global, args),
         Verb::Host(format) => verbs::host::run(&cli.global, format),
-        Verb::Run(args) => verbs::run::run(&cli.global, args),
+        Verb::Run(args) => Ok(verbs::run::run(&cli.global, args)),
         Verb::Base(verb) => verbs::base::run(&cli.global, verb),
         Verb::Lock(args) => verbs::base::lock(&cli.global, args),
     };

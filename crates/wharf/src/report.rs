@@ -24,8 +24,6 @@ pub(crate) enum Code {
     Usage = 2,
     /// The machine, the disk, the network.
     Environment = 3,
-    /// A bug of wharf's.
-    Bug = 70,
     /// Ctrl-C.
     Interrupted = 130,
 }

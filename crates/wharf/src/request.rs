@@ -166,8 +166,10 @@ fn platform(text: &str) -> Result<Platform, UsageError> {
     })
 }
 
+/// An image's name with its tag: what the store and registries know it by.
 fn reference(flag: &'static str, text: &str) -> Result<Reference, UsageError> {
     text.parse()
+        .map(Reference::or_latest)
         .map_err(|error| UsageError::value(flag, text, &format!("an image reference ({error})")))
 }
 

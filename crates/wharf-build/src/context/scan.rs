@@ -80,7 +80,7 @@ fn scan_some(
         hashed: 0,
         linked_away: false,
     };
-    let entries = scanner.directory(fd, &TreePath::root(), &ignored.root())?;
+    let entries = scanner.directory(&fd, &TreePath::root(), &ignored.root())?;
     if scanner.linked_away {
         return Ok(None);
     }
@@ -124,11 +124,11 @@ impl Scanner<'_> {
 
     fn directory(
         &mut self,
-        fd: OwnedFd,
+        fd: &OwnedFd,
         path: &TreePath,
         matched: &DirectoryMatch,
     ) -> Result<BTreeMap<Name, Entry>, ScanError> {
-        let stream = DirStream::read_from(&fd).map_err(|errno| self.error(path, errno))?;
+        let stream = DirStream::read_from(fd).map_err(|errno| self.error(path, errno))?;
         let mut entries = BTreeMap::new();
         for item in stream {
             let item = item.map_err(|errno| self.error(path, errno))?;
@@ -190,7 +190,7 @@ impl Scanner<'_> {
         let fd = rustix::fs::openat(parent, name.as_bytes(), flags, Mode::empty())
             .map_err(|errno| self.error(path, errno))?;
         let xattrs = xattrs(&fd).map_err(|errno| self.error(path, errno))?;
-        let entries = self.directory(fd, path, &matched)?;
+        let entries = self.directory(&fd, path, &matched)?;
         if matched.is_match() && entries.is_empty() {
             return Ok(None);
         }
@@ -285,7 +285,9 @@ impl Scanner<'_> {
             .map(|(_, names)| names)
             .filter(|names| names.len() > 1)
             .collect();
-        groups.iter_mut().for_each(|names| names.sort());
+        for names in &mut groups {
+            names.sort();
+        }
         groups.sort();
         HardLinks(groups)
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use wharf_rootfs::{ServeOptions, Server, Session};
 use wharf_sandbox::{Exit, Io, Root as SandboxRoot, Running, host::Rung};
 
-use super::process::{Process, ProcessError, Processes, Scratch};
+use super::process::{Process, ProcessError, Processes, Scratch, complete};
 
 /// A process that runs on a tree and talks to the caller's streams.
 pub struct Attached {
@@ -47,7 +47,7 @@ impl Processes {
         if let Some((dir, markers)) = lower {
             self.write_out(process, &served, &dir, markers)?;
         }
-        let mut running = self.sandbox.start(&self.complete(process, root), io)?;
+        let mut running = self.sandbox.start(&complete(process, root), io)?;
         let session = if rung == Rung::Fuse {
             Some(self.serve(process, served, &mut running)?)
         } else {

@@ -66,7 +66,7 @@ impl Configurer for StepConfigurer {
         };
         let finished = self
             .processes
-            .run(process, &log, &self.cancel)
+            .run(&process, &log, &self.cancel)
             .map_err(|error| failed(error.into()))?;
         if finished.exit.success() {
             return Ok(finished.layer);

@@ -1,13 +1,13 @@
 //! COPY, ADD and WORKDIR: layers made of parts of other trees, without a root filesystem being mounted.
 
-use std::{borrow::Cow, cell::Cell, io::Read, sync::Arc};
+use std::{borrow::Cow, cell::Cell, sync::Arc};
 
 use wharf_dockerfile::patterns::PatternMatcher;
 use wharf_graph::{CopyOp, CopySource, DownloadSource, FileSource, MkdirOp, ParentsPattern, PathSource};
 use wharf_solver::Task;
 use wharf_tree::{
     Attrs, CopyOptions, Entry, FollowLast, Graft, Layer, LookupError, ModeChange, Mtime, Node, Tree,
-    TreeBuilder, TreePath, compress, glob, merge, tar,
+    TreeBuilder, TreePath, compress, glob, tar,
 };
 
 use super::{Engine, StepFailure, StepOutput, identity::resolve_owner, now};
@@ -93,7 +93,8 @@ impl Engine {
                 .values()
                 .try_for_each(|child| self.bring_contents(child)),
             Node::File { digest, .. } if !self.store.contains(digest)? => {
-                Ok(drop(self.store.open_blob(digest)?))
+                self.store.open_blob(digest)?;
+                Ok(())
             }
             _ => Ok(()),
         }
@@ -140,7 +141,7 @@ impl Engine {
                 None
             };
             match taken {
-                Some(files) => copy_one(graft, &files, b"/", &into_directory(&op.dest), options)?,
+                Some(files) => unpack(graft, &files, op, options)?,
                 None => copy_one(graft, &tree, &path, op.dest.as_bytes(), options)?,
             }
         }
@@ -163,13 +164,13 @@ impl Engine {
             .transpose()?
             .flatten()
         {
-            Some(files) => copy_one(graft, &files, b"/", &into_directory(&op.dest), options),
+            Some(files) => unpack(graft, &files, op, options),
             None => copy_one(graft, &tree, name, op.dest.as_bytes(), options),
         }
     }
 
-    /// The files of the archive at `path`; `None` if it is no archive.
-    fn unpacked(&self, tree: &Tree, path: &[u8]) -> Result<Option<Tree>, StepFailure> {
+    /// The files of the archive at `path`; `None` if it is no archive. Recognised by content, as BuildKit does, whatever the name.
+    fn unpacked(&self, tree: &Tree, path: &[u8]) -> Result<Option<Layer>, StepFailure> {
         let Ok(found) = tree.lookup(path, FollowLast::Yes) else {
             return Ok(None);
         };
@@ -177,26 +178,22 @@ impl Engine {
             return Ok(None);
         };
         let shown = || found.path.to_string();
-        let broken = |source| StepFailure::Decompress {
-            path: shown(),
-            source,
+        let open = || -> Result<_, StepFailure> {
+            let file = self.store.open_blob(digest)?;
+            compress::decompress_archive(file).map_err(|source| StepFailure::Decompress {
+                path: shown(),
+                source,
+            })
         };
-        let Some(_) = archive_reader(self.store.open_blob(digest)?).map_err(broken)? else {
+        if !tar::is_archive(open()?) {
             return Ok(None);
-        };
-        let mut reader = archive_reader(self.store.open_blob(digest)?)
-            .map_err(broken)?
-            .expect("it was one just now");
-        let layer = tar::import_archive(
-            &mut reader,
-            &mut self.store.clone(),
-            &tar::ImportOptions::default(),
-        )
-        .map_err(|source| StepFailure::Unpack {
-            path: shown(),
-            source,
-        })?;
-        Ok(Some(merge(&Tree::empty(), &layer)))
+        }
+        let layer = tar::import_archive(open()?, &mut self.store.clone(), &tar::ImportOptions::default())
+            .map_err(|source| StepFailure::Unpack {
+                path: shown(),
+                source,
+            })?;
+        Ok(Some(layer))
     }
 
     fn heredoc(&self, file: &FileSource) -> Result<Tree, StepFailure> {
@@ -223,37 +220,19 @@ impl Engine {
     }
 }
 
-/// A destination as a directory: where archives are unpacked.
-fn into_directory(dest: &str) -> Vec<u8> {
-    format!("{}/", dest.trim_end_matches('/')).into_bytes()
-}
-
-/// The tar in `file`, decompressed; `None` if it is none. Recognised by content, as BuildKit does: by the first header's checksum
-/// field, whatever the name.
-fn archive_reader(file: std::fs::File) -> std::io::Result<Option<Box<dyn Read>>> {
-    let mut reader = compress::decompress_archive(file)?;
-    let mut head = Vec::new();
-    reader.by_ref().take(512).read_to_end(&mut head)?;
-    if head.len() < 512 || &head[257..262] != b"ustar" && !has_checksum(&head) {
-        return Ok(None);
-    }
-    Ok(Some(Box::new(std::io::Cursor::new(head).chain(reader))))
-}
-
-/// Whether a tar header's checksum is right (POSIX.1-1988 archives have no magic).
-fn has_checksum(head: &[u8]) -> bool {
-    let field = String::from_utf8_lossy(&head[148..156]);
-    let Ok(expected) = u32::from_str_radix(field.trim_matches(['\0', ' ']), 8) else {
-        return false;
-    };
-    let sum = head.iter().enumerate().map(|(at, byte)| {
-        if (148..156).contains(&at) {
-            32
-        } else {
-            u32::from(*byte)
-        }
-    });
-    expected != 0 && sum.sum::<u32>() == expected
+/// Puts an archive's files into the destination, which is a directory whatever it looks like.
+fn unpack(
+    graft: &mut Graft,
+    archive: &Layer,
+    op: &CopyOp,
+    options: &CopyOptions<'_>,
+) -> Result<(), StepFailure> {
+    graft
+        .unpack(archive, op.dest.as_bytes(), options.owner)
+        .map_err(|source| StepFailure::Graft {
+            path: op.dest.clone(),
+            source,
+        })
 }
 
 /// What a source names: one path, or those that match its wildcards.
@@ -315,7 +294,13 @@ fn copy_parents(
         ..options.clone()
     };
     for base in matching(source, tree)? {
-        copy_one(graft, tree, &base, &into_directory(&op.dest), &options)?;
+        copy_one(
+            graft,
+            tree,
+            &base,
+            format!("{}/", op.dest.trim_end_matches('/')).as_bytes(),
+            &options,
+        )?;
     }
     if parents.required && !any.get() {
         return Err(StepFailure::NotFound {

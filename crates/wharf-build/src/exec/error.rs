@@ -191,6 +191,8 @@ impl StepFailure {
                 | Self::NoAgent(_)
                 | Self::NotAllowed { .. }
                 | Self::Graft { .. }
+                | Self::Identity(IdentityError::NoUser(_) | IdentityError::NoGroup(_))
+                | Self::Source(SourceFailure::NoContext(_))
         )
     }
 }

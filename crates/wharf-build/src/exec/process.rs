@@ -118,7 +118,7 @@ impl Processes {
     /// caller looks at the exit first.
     pub fn run(
         &self,
-        process: Process<'_>,
+        process: &Process<'_>,
         log: LogSink<'_>,
         cancel: &Cancel,
     ) -> Result<Finished, ProcessError> {
@@ -126,9 +126,9 @@ impl Processes {
         let served = Arc::new(process.mounts.graft_onto(process.tree));
         let rung = self.rung.get(&self.sandbox, &self.store)?;
         let (exit, reads) = match rung {
-            Rung::Fuse => self.on_fuse(&process, &served, &scratch, log, cancel)?,
-            Rung::Overlay => self.on_checkout(&process, &served, &scratch, log, cancel)?,
-            Rung::Copy => self.on_copy(&process, &served, &scratch, log, cancel)?,
+            Rung::Fuse => self.on_fuse(process, &served, &scratch, log, cancel)?,
+            Rung::Overlay => self.on_checkout(process, &served, &scratch, log, cancel)?,
+            Rung::Copy => self.on_copy(process, &served, &scratch, log, cancel)?,
             Rung::Chroot => return Err(ProcessError::Rung("chroot")),
         };
         if cancel.is_cancelled() {
@@ -141,7 +141,7 @@ impl Processes {
                 reads: None,
             });
         }
-        let (layer, writes) = self.commit(&process, &scratch, rung)?;
+        let (layer, writes) = self.commit(process, &scratch, rung)?;
         let reads = reads.map(|mut reads| {
             reads.merge(writes);
             reads
@@ -264,16 +264,7 @@ impl Processes {
             path: "/dev/null".into(),
             source,
         })?;
-        Ok((self.sandbox.start(&self.complete(process, root), io)?, output))
-    }
-
-    /// The process's specification with its root and mounts.
-    pub(super) fn complete(&self, process: &Process<'_>, root: SandboxRoot) -> Spec {
-        let mut spec = process.spec.clone();
-        spec.root = root;
-        spec.mounts
-            .extend(process.mounts.sandbox_mounts().iter().cloned());
-        spec
+        Ok((self.sandbox.start(&complete(process, root), io)?, output))
     }
 
     fn commit(
@@ -300,6 +291,15 @@ impl Processes {
         };
         Ok(committed)
     }
+}
+
+/// The process's specification with its root and mounts.
+pub(super) fn complete(process: &Process<'_>, root: SandboxRoot) -> Spec {
+    let mut spec = process.spec.clone();
+    spec.root = root;
+    spec.mounts
+        .extend(process.mounts.sandbox_mounts().iter().cloned());
+    spec
 }
 
 /// Passes on what the process writes until it is gone, and ends it when the build is stopped.

@@ -44,7 +44,7 @@ impl Engine {
             spec,
             mounts: &mounts,
         };
-        let finished = self.processes.run(process, &log, task.cancel)?;
+        let finished = self.processes.run(&process, &log, task.cancel)?;
         check(run, &finished.exit)?;
         self.keep_run(&tree, &prepared, parent, finished, began)
     }

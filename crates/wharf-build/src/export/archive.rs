@@ -57,7 +57,7 @@ impl Archive<'_> {
         }
         builder
             .into_inner()
-            .and_then(|out| out.flush())
+            .and_then(Write::flush)
             .map_err(ArchiveError::Write)
     }
 

@@ -5,7 +5,6 @@ use std::{
     io::{self, Write},
     os::unix::fs::{PermissionsExt as _, symlink},
     path::{Path, PathBuf},
-    time::{Duration, SystemTime},
 };
 
 use wharf_oci::Digest;
@@ -122,8 +121,9 @@ impl DirectoryWriter<'_> {
                 <std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(target),
                 path,
             )
+            .and_then(|()| set_time(path, entry.mtime))
             .map_err(failed),
-            node => special(node, entry.attrs.mode, path).map_err(failed),
+            node => special(node, entry, path).map_err(failed),
         }
     }
 
@@ -137,7 +137,8 @@ impl DirectoryWriter<'_> {
         io::copy(&mut content, &mut file).map_err(failed)?;
         file.set_permissions(Permissions::from_mode(u32::from(entry.attrs.mode)))
             .map_err(failed)?;
-        file.set_modified(system_time(entry.mtime)).map_err(failed)
+        drop(file);
+        set_time(path, entry.mtime).map_err(failed)
     }
 }
 
@@ -158,7 +159,7 @@ fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-fn special(node: &Node, mode: u16, path: &Path) -> io::Result<()> {
+fn special(node: &Node, entry: &Entry, path: &Path) -> io::Result<()> {
     use rustix::fs::{CWD, FileType, Mode, makedev, mknodat};
     let (kind, device) = match node {
         Node::CharDevice(device) => (FileType::CharacterDevice, makedev(device.major, device.minor)),
@@ -166,22 +167,27 @@ fn special(node: &Node, mode: u16, path: &Path) -> io::Result<()> {
         Node::Socket => (FileType::Socket, 0),
         _ => (FileType::Fifo, 0),
     };
-    match mknodat(CWD, path, kind, Mode::from_raw_mode(u32::from(mode)), device) {
+    match mknodat(CWD, path, kind, Mode::from_raw_mode(0o600), device) {
         Err(rustix::io::Errno::PERM) => Ok(()),
-        done => done.map_err(Into::into),
+        Err(error) => Err(error.into()),
+        Ok(()) => {
+            // What mknod(2) is given, the umask takes from.
+            fs::set_permissions(path, Permissions::from_mode(u32::from(entry.attrs.mode)))?;
+            set_time(path, entry.mtime)
+        }
     }
 }
 
+/// Sets the modification time of `path`, of a link itself.
 fn set_time(path: &Path, mtime: Mtime) -> io::Result<()> {
-    File::open(path)?.set_modified(system_time(mtime))
-}
-
-fn system_time(mtime: Mtime) -> SystemTime {
-    let (secs, nanos) = (mtime.secs, Duration::from_nanos(u64::from(mtime.nanos)));
-    let whole = Duration::from_secs(secs.unsigned_abs());
-    if secs < 0 {
-        SystemTime::UNIX_EPOCH - whole + nanos
-    } else {
-        SystemTime::UNIX_EPOCH + whole + nanos
-    }
+    use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, utimensat};
+    let time = Timespec {
+        tv_sec: mtime.secs,
+        tv_nsec: mtime.nanos.into(),
+    };
+    let times = Timestamps {
+        last_access: time,
+        last_modification: time,
+    };
+    Ok(utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW)?)
 }

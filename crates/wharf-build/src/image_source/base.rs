@@ -158,7 +158,10 @@ impl Images {
 
     fn remember(&self, question: &MemoKey, base: &Base) -> Result<(), BaseError> {
         let roots: Vec<_> = base.layers.iter().copied().map(Kept::Layer).collect();
-        let remembered = Remembered { asked_at: now(), base: base.clone() };
+        let remembered = Remembered {
+            asked_at: now(),
+            base: base.clone(),
+        };
         Ok(self.store.set_memo(question, &remembered, &roots)?)
     }
 
@@ -251,7 +254,10 @@ struct Remembered {
 fn apt_configuration() -> Digest {
     let mut hasher = Hasher::new();
     let mut files = vec![PathBuf::from("/etc/apt/sources.list")];
-    let drop_ins = fs::read_dir("/etc/apt/sources.list.d").into_iter().flatten().flatten();
+    let drop_ins = fs::read_dir("/etc/apt/sources.list.d")
+        .into_iter()
+        .flatten()
+        .flatten();
     files.extend(drop_ins.map(|entry| entry.path()));
     files.sort();
     for file in files {

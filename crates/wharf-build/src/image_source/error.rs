@@ -70,6 +70,17 @@ impl ImageSourceError {
     }
 }
 
+impl ImageSourceError {
+    /// Whether what was asked for is at fault (exit code 2) rather than the world.
+    pub fn is_usage(&self) -> bool {
+        match self {
+            Self::Base(error) => error.is_usage(),
+            Self::Reference(_) | Self::NotInLayout { .. } => true,
+            _ => false,
+        }
+    }
+}
+
 fn registry_hint(error: &wharf_registry::Error) -> Option<String> {
     use wharf_registry::Error;
     Some(match error {

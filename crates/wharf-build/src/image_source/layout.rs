@@ -84,7 +84,7 @@ impl Layout {
         depth: usize,
     ) -> Result<(Digest, Manifest), ImageSourceError> {
         let path = self.blob(&digest);
-        let bytes = self.read(&path)?;
+        let bytes = Self::read(&path)?;
         if Digest::of(&bytes) != digest {
             return Err(self.wrong(&path, "its digest is not its name"));
         }
@@ -124,7 +124,7 @@ impl Layout {
         self.path.join("blobs/sha256").join(digest.hex())
     }
 
-    fn read(&self, path: &Path) -> Result<Vec<u8>, ImageSourceError> {
+    fn read(path: &Path) -> Result<Vec<u8>, ImageSourceError> {
         fs::read(path).map_err(|source| ImageSourceError::Layout {
             path: path.to_owned(),
             source,
@@ -132,7 +132,7 @@ impl Layout {
     }
 
     fn parse<T: serde::de::DeserializeOwned>(&self, path: &Path) -> Result<T, ImageSourceError> {
-        serde_json::from_slice(&self.read(path)?).map_err(|error| self.wrong(path, &error.to_string()))
+        serde_json::from_slice(&Self::read(path)?).map_err(|error| self.wrong(path, &error.to_string()))
     }
 
     #[allow(clippy::unused_self, reason = "all errors of a layout are made here")]

@@ -4,8 +4,10 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, ValueEnum};
 
-/// What `wharf build` was asked to do, as typed. `crate::request` makes a build of it.
+/// What `wharf build` was asked to do, as typed. `crate::request` makes a build of it. Of a flag that is given twice and has one
+/// value, the last counts, as in Docker's command: scripts append flags to flags.
 #[derive(Debug, Clone, Args)]
+#[command(args_override_self = true)]
 pub(crate) struct BuildArgs {
     /// Context: a directory, `-` for a Dockerfile or tar on standard input, or the URL of a tar, Dockerfile or git repository
     #[arg(value_name = "PATH|URL|-", default_value = ".")]

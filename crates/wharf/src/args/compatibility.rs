@@ -29,10 +29,11 @@ fn table() -> String {
             .map(|short| format!("`-{short}`, "))
             .unwrap_or_default();
         let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
-        let support = match support::of(name) {
-            Support::Works => "works".to_owned(),
-            Support::Ignored(why) => format!("accepted with a warning: {why}"),
-            Support::Refused(why) => format!("an error: {why}"),
+        let row = support::TABLE.iter().find(|(flag, ..)| *flag == name);
+        let support = match row.map(|(_, _, support)| support) {
+            None => "works".to_owned(),
+            Some(Support::Ignored(why)) => format!("accepted with a warning: {why}"),
+            Some(Support::Refused(why)) => format!("an error: {why}"),
         };
         let _ = writeln!(
             text,

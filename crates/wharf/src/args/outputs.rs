@@ -1,6 +1,7 @@
 //! `--output`, `--push` and `--load`: what becomes of the result.
 
 use wharf_build::request::{Compression, Destination, Output, OutputKind};
+use wharf_oci::Reference;
 
 use super::{
     UsageError,
@@ -121,6 +122,7 @@ fn set(output: &mut Output, field: &Field, text: &str) -> Result<(), UsageError>
             let parse = |name: &str| {
                 name.trim()
                     .parse()
+                    .map(Reference::or_latest)
                     .map_err(|_| bad("an image reference for name"))
             };
             output.names = value
@@ -134,7 +136,7 @@ fn set(output: &mut Output, field: &Field, text: &str) -> Result<(), UsageError>
         "oci-mediatypes" => output.oci_media_types = flag()?,
         "rewrite-timestamp" => output.rewrite_timestamp = flag()?,
         "compression" => {
-            output.compression = compression(value).ok_or_else(|| bad("gzip, zstd or uncompressed"))?
+            output.compression = compression(value).ok_or_else(|| bad("gzip, zstd or uncompressed"))?;
         }
         "compression-level" => {
             let level = value.parse().map_err(|_| bad("a number for compression-level"))?;

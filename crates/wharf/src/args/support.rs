@@ -7,8 +7,6 @@ use super::{UsageError, build::BuildArgs};
 /// What wharf does with a flag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Support {
-    /// It works.
-    Works,
     /// It is accepted with a warning, and nothing comes of it: why.
     Ignored(&'static str),
     /// Some or all of its values are an error: which, and what to do.
@@ -147,7 +145,6 @@ pub(crate) fn check(args: &BuildArgs) -> Result<Vec<String>, UsageError> {
             continue;
         }
         match support {
-            Support::Works => {}
             Support::Ignored(why) => warnings.push(format!("--{flag} is ignored: {why}")),
             Support::Refused(why) => {
                 return Err(UsageError::Refused {
@@ -158,12 +155,4 @@ pub(crate) fn check(args: &BuildArgs) -> Result<Vec<String>, UsageError> {
         }
     }
     Ok(warnings)
-}
-
-/// What is done with the flag of this long name.
-pub(crate) fn of(flag: &str) -> Support {
-    TABLE
-        .iter()
-        .find(|(name, ..)| *name == flag)
-        .map_or(Support::Works, |(_, _, support)| *support)
 }

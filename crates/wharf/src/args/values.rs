@@ -1,6 +1,10 @@
 //! Values of single flags: sizes, hosts, limits, secrets, agents, contexts. Syntax is that of `docker buildx build`.
 
-use std::{env, net::IpAddr, path::PathBuf};
+use std::{
+    env,
+    net::IpAddr,
+    path::{Path, PathBuf},
+};
 
 use wharf_build::request::{Annotation, AnnotationLevel, NamedContext, Secret, SshAgent};
 
@@ -225,7 +229,10 @@ fn oci_layout(text: &str) -> Option<NamedContext> {
 pub(crate) fn is_git(text: &str) -> bool {
     let url = text.split('#').next().unwrap_or_default();
     let http = url.starts_with("http://") || url.starts_with("https://");
-    (http && url.ends_with(".git"))
+    (http
+        && Path::new(url)
+            .extension()
+            .is_some_and(|extension| extension == "git"))
         || url.starts_with("git://")
         || url.starts_with("git@")
         || url.starts_with("ssh://")

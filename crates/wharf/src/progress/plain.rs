@@ -49,7 +49,7 @@ impl State {
                 self.phases.insert(phase.phase, (phase.name.clone(), record.at));
             }
             Event::PhaseFinished(phase) => {
-                self.phase_finished(phase.phase, phase.error.as_deref(), record.at)
+                self.phase_finished(phase.phase, phase.error.as_deref(), record.at);
             }
             Event::StepStarted { step, .. } => {
                 self.began.insert(*step, record.at);

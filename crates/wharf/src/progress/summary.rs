@@ -180,7 +180,7 @@ mod tests {
             summary.add(&Record {
                 at: Timestamp(ms * 1000),
                 event,
-            })
+            });
         };
         add(
             0,

@@ -224,6 +224,9 @@ fn failed(error: BuildError, watcher: &Watcher) -> Report {
 
 /// `Dockerfile:3:1: unknown instruction`, then the line with its caret.
 fn place_first(text: &str, message: &str) -> String {
+    if text.is_empty() {
+        return message.trim_start().to_owned();
+    }
     let (place, lines) = text.split_once('\n').unwrap_or((text, ""));
     let colon = if message.is_empty() { "" } else { ":" };
     format!("{place}{colon}{message}\n{lines}")

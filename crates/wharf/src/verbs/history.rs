@@ -53,7 +53,7 @@ fn line(store: &Store, id: &RecordId) -> Result<Line, Report> {
         line.summary.add(&record);
         match &record.event {
             Event::BuildStarted(started) => {
-                line.what = format!("{} ({})", started.context, started.dockerfile)
+                line.what = format!("{} ({})", started.context, started.dockerfile);
             }
             Event::BuildFinished(finished) => {
                 line.outcome = word(finished.outcome);

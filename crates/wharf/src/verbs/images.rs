@@ -20,9 +20,9 @@ fn environment(error: impl std::error::Error + 'static) -> Report {
     Report::new(Code::Environment, error)
 }
 
-/// An image's name as the store keeps it.
+/// An image's name as the store keeps it: with a tag.
 pub(crate) fn reference(text: &str) -> Result<Reference, Report> {
-    text.parse().map_err(|error| {
+    text.parse().map(Reference::or_latest).map_err(|error| {
         Report::new(
             Code::Usage,
             Message(format!("`{text}` is not an image reference: {error}")),

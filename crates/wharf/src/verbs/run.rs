@@ -35,18 +35,17 @@ use crate::{
 const OWN_FAILURE: u8 = 125;
 
 /// Runs a command in an image; the exit code is the command's, 125 if it could not be run at all.
-pub(crate) fn run(global: &GlobalArgs, args: &RunArgs) -> Result<ExitCode, Report> {
+pub(crate) fn run(global: &GlobalArgs, args: &RunArgs) -> ExitCode {
     match start(global, args) {
         Ok(exit) => {
             if let Exit::NotExecuted(why) = &exit {
                 eprintln!("error: {why}");
             }
-            Ok(ExitCode::from(u8::try_from(exit.code()).unwrap_or(OWN_FAILURE)))
+            ExitCode::from(u8::try_from(exit.code()).unwrap_or(OWN_FAILURE))
         }
-        Err(report) if report.code == Code::Usage => Err(report),
         Err(report) => {
             report.print();
-            Ok(ExitCode::from(OWN_FAILURE))
+            ExitCode::from(OWN_FAILURE)
         }
     }
 }

@@ -21,7 +21,7 @@ use crate::{
 pub(crate) fn pull(global: &GlobalArgs, args: &PullArgs) -> Result<ExitCode, Report> {
     let local = local(global)?;
     let machine = machine(&local, &Choices::default())?;
-    let name = reference(&args.image)?.or_latest();
+    let name = reference(&args.image)?;
     let platform = match &args.platform {
         None => Platform::host(),
         Some(text) => text.parse().map_err(|_| {
@@ -59,7 +59,7 @@ pub(crate) fn push(global: &GlobalArgs, args: &PushArgs) -> Result<ExitCode, Rep
     let local = local(global)?;
     let machine = machine(&local, &Choices::default())?;
     let image: ImageRecord = find(&local.store, &reference(&args.image)?)?;
-    let name = reference(args.name.as_deref().unwrap_or(&args.image))?.or_latest();
+    let name = reference(args.name.as_deref().unwrap_or(&args.image))?;
     let built: BuiltImage = machine
         .images
         .stored_image(&image)
