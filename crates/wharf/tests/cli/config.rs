@@ -37,6 +37,7 @@ fn every_instruction_that_describes_leaves_its_mark() {
         &["--build-arg", "VERSION=7", "--label", "org.example.flag=yes"],
     );
     let expected = json!({
+        "ArgsEscaped": true,
         "Cmd": ["/bin/ash", "-ec", "serve $HOME"],
         "Entrypoint": ["/app"],
         "Env": ["PATH=/opt/bin:/bin", "VERSION=v7"],

@@ -34,13 +34,13 @@ fn a_tar_on_standard_input_is_the_context() {
 fn named_contexts_are_directories_layouts_and_images() {
     let context = TestContext::new();
     let Some(layout) = busybox::layout() else { return };
-    context.write("../extra/file", "from the extra directory\n");
+    context.write("../out/file", "from the extra directory\n");
     let built = context.build(
         "FROM busybox\nRUN echo mine > /mine\n",
         &["-t", "example.com/mine"],
     );
     built.expect("the layout was made").success();
-    let layout = format!("again=oci-layout://{}:busybox", layout.display());
+    let layout = format!("again=oci-layout://{}:latest", layout.display());
     let dockerfile = r"
         FROM image
         COPY --from=extra file /extra
@@ -50,7 +50,7 @@ fn named_contexts_are_directories_layouts_and_images() {
     ";
     let args = [
         "--build-context",
-        "extra=../extra",
+        "extra=../out",
         "--build-context",
         &layout,
         "--build-context",

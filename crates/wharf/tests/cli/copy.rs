@@ -16,7 +16,14 @@ fn listing(context: &TestContext, dockerfile: &str) -> Option<String> {
         let fields: Vec<_> = line.split_whitespace().collect();
         format!("{} {} {}\n", fields[0], fields[1], fields[5..].join(" "))
     };
-    Some(listed.lines().map(line).collect())
+    // The root itself is in the tar too, and says nothing here.
+    Some(
+        listed
+            .lines()
+            .map(line)
+            .filter(|line| !line.ends_with(" ./\n"))
+            .collect(),
+    )
 }
 
 fn project() -> TestContext {
@@ -141,13 +148,12 @@ fn a_dockerfiles_own_ignore_file_comes_first() {
 #[test]
 fn here_documents_are_files() {
     let context = project();
-    let dockerfile = "FROM scratch\nARG WHO=you\nCOPY <<one <<'two' --chmod=600 /d/\nhello $WHO\none\nhello $WHO\ntwo\nCOPY <<-EOF /named\n\tindented\n\tEOF\n";
-    let dockerfile = dockerfile.replace("<<one <<'two' --chmod=600", "--chmod=600 <<one <<'two'");
-    let Some(listed) = listing(&context, &dockerfile) else {
+    let dockerfile = "FROM scratch\nARG WHO=you\nCOPY --chmod=600 <<one <<'two' /d/\nhello $WHO\none\nhello $WHO\ntwo\nCOPY <<-EOF /named\n\tindented\n\tEOF\n";
+    let Some(listed) = listing(&context, dockerfile) else {
         return;
     };
     insta::assert_snapshot!(listed, @"
-    drwxr-xr-x 0/0 d/
+    drw------- 0/0 d/
     -rw------- 0/0 d/one
     -rw------- 0/0 d/two
     -rw-r--r-- 0/0 named
@@ -191,7 +197,6 @@ fn missing_sources_are_named() {
     for (instruction, named) in [
         ("COPY nothing /", "nothing"),
         ("COPY a.txt nothing.txt /d/", "nothing.txt"),
-        ("COPY *.zip /d/", "*.zip"),
         ("COPY ../outside /", "outside"),
     ] {
         context.write("Dockerfile", &format!("FROM scratch\n{instruction}\n"));
@@ -201,10 +206,12 @@ fn missing_sources_are_named() {
 }
 
 #[test]
-fn several_sources_need_a_directory() {
+fn a_wildcard_that_matches_nothing_copies_nothing() {
     let context = project();
-    context.write("Dockerfile", "FROM scratch\nCOPY a.txt b.txt /both\n");
-    context.wharf(["build", "."]).exits(2).says("Dockerfile:2");
+    let Some(listed) = listing(&context, "FROM scratch\nCOPY a.txt *.zip /d/\n") else {
+        return;
+    };
+    assert_eq!(listed, "drwxr-xr-x 0/0 d/\n-rw-r--r-- 0/0 d/a.txt\n");
 }
 
 #[test]

@@ -91,8 +91,10 @@ fn umoci_unpacks_the_tree_that_local_writes() {
     );
     let unpacked = facts(&at("bundle/rootfs"));
     assert!(unpacked.contains("/d/e/two f 4750 0:0 4 981173106"), "{unpacked}");
-    assert_eq!(facts(&at("files")), unpacked);
+    assert!(unpacked.contains("/d/e d 755 7:8"), "{unpacked}");
     assert_eq!(facts(&at("untarred")), unpacked);
+    // A directory belongs to whoever asked for it.
+    assert_eq!(facts(&at("files")), unpacked.replace(" 7:8", " 0:0"));
     for directory in ["files", "untarred"] {
         let differences = tool(
             "diff",
@@ -228,7 +230,7 @@ fn a_tar_goes_to_standard_output() {
         .expect("the binary runs");
     assert!(made.status.success());
     assert_eq!(&made.stdout[257..262], b"ustar");
-    assert!(made.stdout.starts_with(b"file\0"));
+    assert!(made.stdout.windows(5).any(|window| window == b"file\0"));
 }
 
 #[test]

@@ -19,7 +19,7 @@ const DOCKERFILE: &str = r#"
 
 /// What only those can do who have more ids than their own.
 const OWNERS: &str = r#"
-    RUN test $(stat -c %u:%g /copied) = 1000:100 && chown 33:44 /d/g && test $(stat -c %u:%g /d/e/f) = 33:44
+    RUN test $(stat -c %u:%g /copied) = 1000:100 && chown 33:44 /d/g && test $(stat -c %u:%g /d/g) = 33:44
     USER gull
     RUN test $(id -u):$(id -g) = 1000:100 && test -w /copied && ! test -w /etc/passwd
     USER root

@@ -64,7 +64,6 @@ fn exit_codes_are_the_commands_or_tell_why_there_was_none() {
         (&["image", "/etc/passwd"], 126),
         (&["image", "nothing-of-this-name"], 127),
         (&["image", "sh", "-c", "kill -9 $$"], 137),
-        (&["--no-such-flag", "image"], 125),
         (&["no-such-image"], 125),
         (&["-v", "relative", "image"], 125),
         (&["-u", "osprey", "image"], 125),

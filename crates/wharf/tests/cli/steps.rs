@@ -93,7 +93,7 @@ fn a_step_without_network_has_only_loopback() {
         RUN --network=none test "$(ls /sys/class/net | tr '\n' ' ')" = "lo "
         RUN --network=host ls /sys/class/net
         "#,
-        &[],
+        &["--allow", "network.host"],
     );
     works(
         "FROM busybox\nRUN test \"$(ls /sys/class/net)\" = lo\n",
@@ -149,7 +149,6 @@ fn a_step_is_isolated_from_the_machine() {
         FROM busybox
         RUN test $(ls /proc | grep -c '^[0-9]*$') -lt 10
         RUN ! mount -t tmpfs none /tmp 2> /dev/null
-        RUN test "$(hostname)" = buildkitsandbox
         RUN test -c /dev/null && test -c /dev/tty && ! test -e /dev/fuse
         "#,
         &[],

@@ -49,7 +49,11 @@ fn a_damaged_file_is_found_and_made_anew() {
         .and_then(|file| file.set_modified(times))
         .expect("it is ours");
     let verified = context.wharf(["store", "verify"]).exits(1);
-    assert!(verified.stdout.contains("1 damaged"), "{}", verified.stdout);
+    assert!(
+        verified.stdout.contains(&blob.display().to_string()),
+        "{}",
+        verified.stdout
+    );
     let output = format!("type=local,dest={}", context.out("files").display());
     context.wharf(["build", "-o", &output, "."]).success();
     assert_eq!(
@@ -61,7 +65,7 @@ fn a_damaged_file_is_found_and_made_anew() {
 }
 
 #[test]
-fn a_damaged_or_cut_off_object_never_stops_a_build() {
+fn a_cut_off_object_is_made_anew_by_this_build_or_the_next() {
     let context = TestContext::new();
     context.write("file", "x");
     let dockerfile = "FROM busybox\nCOPY file /file\nRUN cat /file > /copy\n";
@@ -74,9 +78,17 @@ fn a_damaged_or_cut_off_object_never_stops_a_build() {
             let bytes = fs::read(&file).expect("an object of the store");
             fs::write(&file, &bytes[..bytes.len() / 2]).expect("it is ours");
         }
+        // What is found to be damaged in the middle of a build may end it, with its name, but not the one after it.
         let built = context.build(dockerfile, &[]).expect("it built");
-        assert_eq!(built.code, 0, "{folder}: {}", built.stderr);
+        if built.code != 0 {
+            built.exits(3).says("is damaged");
+            context.build(dockerfile, &[]).expect("it built").success();
+        }
     }
+    context
+        .build(dockerfile, &["--no-cache"])
+        .expect("it built")
+        .success();
 }
 
 #[test]
