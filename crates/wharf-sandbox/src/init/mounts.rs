@@ -2,7 +2,10 @@
 
 use std::{os::fd::OwnedFd, path::Path};
 
-use rustix::mount::MountAttrFlags;
+use rustix::{
+    fs::{Mode, OFlags, mkdirat, openat},
+    mount::MountAttrFlags,
+};
 
 use super::{
     files::Workshop,
@@ -41,9 +44,38 @@ pub(super) fn mount(
                 (tree, target)
             }
         };
+        make_below_dev(inner, target, is_dir(mount))?;
         inner.mount(&tree, target)?;
     }
     Ok(listeners)
+}
+
+fn is_dir(mount: &Mount) -> bool {
+    match mount {
+        Mount::Bind { source, .. } => source.is_dir(),
+        Mount::Tmpfs { .. } | Mount::Directory { .. } => true,
+        Mount::File { .. } | Mount::Again { .. } | Mount::Socket { .. } => false,
+    }
+}
+
+/// Makes what a mount below /dev needs: /dev is the sandbox's own, so nobody else can have made it.
+fn make_below_dev(inner: &Inner, target: &Path, is_dir: bool) -> Result<(), SetupError> {
+    if !target.starts_with("/dev") || inner.find_any(target)?.is_some() {
+        return Ok(());
+    }
+    let (parent, Some(name)) = (target.parent().unwrap_or(target), target.file_name()) else {
+        return Ok(());
+    };
+    make_below_dev(inner, parent, true)?;
+    let parent = inner.find(parent).doing("find", parent)?;
+    if is_dir {
+        mkdirat(&parent, name, Mode::from_raw_mode(0o755)).doing("make the mount point", target)
+    } else {
+        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
+        openat(&parent, name, flags, Mode::from_raw_mode(0o644))
+            .map(drop)
+            .doing("make the mount point", target)
+    }
 }
 
 fn bind(source: &Path, read_only: bool) -> Result<Tree, SetupError> {
