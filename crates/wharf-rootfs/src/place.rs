@@ -43,6 +43,8 @@ impl Placing<'_> {
 pub(crate) fn make(path: &Path, node: &Node, blobs: &dyn BlobOpen) -> io::Result<()> {
     match node {
         Node::Dir(..) => fs::create_dir(path),
+        // A mount point's empty file is nobody's content: no store has to have it.
+        Node::File { size: 0, .. } => fs::File::create_new(path).map(drop),
         Node::File { digest, .. } => {
             let file = fs::File::create_new(path)?;
             copy(&mut blobs.open(digest)?, file)
