@@ -40,7 +40,14 @@ pub(crate) fn run(length: Length) -> Result<(), String> {
     pipeline.stage("licences, bans, sources", deny);
     pipeline.command(
         "docs",
-        cargo(&["doc", "--workspace", "--no-deps", "--quiet"]).env("RUSTDOCFLAGS", "-D warnings"),
+        cargo(&[
+            "doc",
+            "--workspace",
+            "--no-deps",
+            "--document-private-items",
+            "--quiet",
+        ])
+        .env("RUSTDOCFLAGS", "-D warnings"),
     );
     pipeline.command("tests", &mut tests(length));
     pipeline.finish()

@@ -2,7 +2,7 @@
 //!
 //! Read from top to bottom: the words ([`blobs`], [`mounts`], [`overlay`], [`owners`]); the server, which answers from the
 //! tree and writes down what was asked, and its life as a [`session`]; then the other side of the overlay: the [`upper`]
-//! directory before the step and its [`commit`] after it; and [`mod@checkout`] for machines without FUSE. Mounting is the
+//! directory before the step and its [`mod@commit`] after it; and [`mod@checkout`] for machines without FUSE. Mounting is the
 //! sandbox's affair: this crate gets an open `/dev/fuse` and paths.
 
 pub mod blobs;
