@@ -207,7 +207,7 @@ impl Execution {
 
     /// Sets a variable: in its old place if it is there, else at the end (as Docker and BuildKit order them).
     pub fn set_env(&mut self, name: &str, value: &str) {
-        let pair = format!("{name}={value}");
+        let pair = [name, "=", value].concat();
         let is_it = |old: &&mut String| old.split('=').next() == Some(name);
         match self.env.iter_mut().find(is_it) {
             Some(old) => *old = pair,

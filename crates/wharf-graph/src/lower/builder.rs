@@ -13,8 +13,9 @@ use crate::{
 /// A graph that grows.
 pub(super) struct GraphBuilder {
     steps: Vec<Step>,
-    known: HashMap<(Op, Vec<StepId>, Platform, Reusable), StepId>,
-    contexts: BTreeMap<StepId, Paths>,
+    /// The steps on the same inputs: few, so that comparing them is cheaper than hashing every op.
+    known: HashMap<Vec<StepId>, Vec<StepId>>,
+    contexts: BTreeMap<ContextName, (StepId, Paths)>,
     build_platform: Platform,
 }
 
@@ -46,23 +47,28 @@ impl GraphBuilder {
 
     /// The step, or the equal one that is there.
     pub(super) fn add(&mut self, new: NewStep) -> StepId {
-        let key = (new.op, new.inputs, new.platform, new.reuse);
-        if let Some(id) = self.known.get(&key) {
+        let known = self.known.get(&new.inputs).map_or(&[][..], Vec::as_slice);
+        if let Some(id) = known.iter().find(|id| self.is_equal(**id, &new)) {
             return *id;
         }
         let id = StepId(self.steps.len() as u32);
-        let (op, inputs, platform, reuse) = key.clone();
-        self.known.insert(key, id);
+        self.known.entry(new.inputs.clone()).or_default().push(id);
         self.steps.push(Step {
             id,
-            op,
-            inputs,
-            platform,
+            op: new.op,
+            inputs: new.inputs,
+            platform: new.platform,
             name: new.name,
             origin: new.origin,
-            reuse,
+            reuse: new.reuse,
         });
         id
+    }
+
+    /// Whether a step on the same inputs is the same in all that counts.
+    fn is_equal(&self, id: StepId, new: &NewStep) -> bool {
+        let known = &self.steps[id.0 as usize];
+        known.op == new.op && known.platform == new.platform && known.reuse == new.reuse
     }
 
     /// A source that is the same for all platforms.
@@ -82,30 +88,35 @@ impl GraphBuilder {
     }
 
     /// A context of which `path` (absolute, with wildcards) is needed.
-    pub(super) fn context(&mut self, name: ContextName, path: &str) -> StepId {
-        let shown = match &name {
-            ContextName::Main => "load build context".to_owned(),
-            ContextName::Named(name) => format!("load context {name}"),
-        };
-        let source = ContextSource {
-            name,
-            paths: BTreeSet::new(),
-        };
-        let id = self.add_source(Source::Context(source), shown, None);
-        let paths = self
+    pub(super) fn context(&mut self, name: &ContextName, path: &str) -> StepId {
+        if !self.contexts.contains_key(name) {
+            let step = self.new_context(name.clone());
+            let nothing = Paths::These(BTreeSet::new());
+            self.contexts.insert(name.clone(), (step, nothing));
+        }
+        let (step, paths) = self
             .contexts
-            .entry(id)
-            .or_insert_with(|| Paths::These(BTreeSet::new()));
+            .get_mut(name)
+            .expect("it was put there if it was missing");
         match path.trim_matches('/') {
             "" | "." => *paths = Paths::Everything,
             path => paths.need(path),
         }
-        id
+        *step
+    }
+
+    fn new_context(&mut self, name: ContextName) -> StepId {
+        let shown = match &name {
+            ContextName::Main => "load build context".to_owned(),
+            ContextName::Named(name) => format!("load context {name}"),
+        };
+        let paths = BTreeSet::new();
+        self.add_source(Source::Context(ContextSource { name, paths }), shown, None)
     }
 
     /// The steps. What is needed of the contexts is known only now.
     pub(super) fn finish(mut self) -> Vec<Step> {
-        for (id, paths) in self.contexts {
+        for (id, paths) in self.contexts.into_values() {
             if let (Op::Source(Source::Context(context)), Paths::These(paths)) =
                 (&mut self.steps[id.0 as usize].op, paths)
             {

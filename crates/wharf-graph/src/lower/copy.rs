@@ -65,20 +65,26 @@ impl<'i> Transfer<'i> {
         chown: Option<&str>,
         chmod: Option<&str>,
     ) -> String {
-        let mut parts = vec![if self.add { "ADD" } else { "COPY" }.to_owned()];
-        parts.extend(self.parents.then(|| "--parents".to_owned()));
-        parts.extend(chown.map(|chown| format!("--chown={chown}")));
-        parts.extend(chmod.map(|chmod| format!("--chmod={chmod}")));
-        parts.extend_from_slice(sources);
-        parts.extend(
-            self.files
-                .heredocs
-                .iter()
-                .map(|heredoc| format!("<<{}", heredoc.name)),
-        );
-        parts.push(destination.to_owned());
-        parts.push("# buildkit".to_owned());
-        parts.join(" ")
+        let mut text = if self.add { "ADD" } else { "COPY" }.to_owned();
+        let mut add = |prefix: &str, part: &str| text.extend([" ", prefix, part]);
+        if self.parents {
+            add("", "--parents");
+        }
+        if let Some(chown) = chown {
+            add("--chown=", chown);
+        }
+        if let Some(chmod) = chmod {
+            add("--chmod=", chmod);
+        }
+        for source in sources {
+            add("", source);
+        }
+        for heredoc in &self.files.heredocs {
+            add("<<", &heredoc.name);
+        }
+        add("", destination);
+        add("", "# buildkit");
+        text
     }
 }
 
@@ -121,7 +127,7 @@ impl StageLowering<'_> {
         }
         let op = CopyOp {
             sources: draft.sources,
-            dest: paths::destination(&self.working_dir(), &written),
+            dest: paths::destination(self.working_dir(), &written),
             chown,
             // The reference makes such a layer the usual way.
             link: files.link && chmod.is_none(),
@@ -240,7 +246,7 @@ impl StageLowering<'_> {
         let whole = paths::clean(written);
         let step = match draft.transfer.from {
             Some(from) => self.files_of(&From::of_copy(from), &whole)?,
-            None => self.builder.context(ContextName::Main, &whole),
+            None => self.builder.context(&ContextName::Main, &whole),
         };
         Ok(CopySource::Path(PathSource {
             input: draft.input(step),

@@ -55,10 +55,10 @@ impl StageLowering<'_> {
                 (None, Some(default)) => Some(self.expand(default)?),
                 (None, None) => self.shared.globals.get(name).map(str::to_owned),
             };
-            text = match &value {
-                Some(value) => format!("{text} {name}={value}"),
-                None => format!("{text} {name}"),
-            };
+            text.extend([" ", name]);
+            if let Some(value) = &value {
+                text.extend(["=", value]);
+            }
             if let Some(value) = value.as_deref().filter(|_| !NO_VARIABLES.contains(&name)) {
                 self.state.variables.set(name, value);
             }
@@ -182,13 +182,14 @@ impl StageLowering<'_> {
     pub(super) fn workdir(&mut self, place: Place<'_>, word: &Word) -> Result<(), LowerError> {
         let path = paths::workdir(&self.state.config.config.working_dir, &self.expand(word)?);
         self.state.config.config.working_dir.clone_from(&path);
+        self.state.working_dir = paths::clean(&path);
         let text = format!("WORKDIR {path}");
         if path == "/" {
             self.remember(text, Layer::None);
             return Ok(());
         }
         let op = Op::Mkdir(MkdirOp {
-            path: paths::clean(&path),
+            path: self.state.working_dir.clone(),
             owner: self.state.config.config.user.clone(),
             mtime: self.shared.epoch,
         });
@@ -206,9 +207,11 @@ fn texts(words: &[Word]) -> Vec<String> {
 }
 
 fn with_pairs(keyword: &str, pairs: &[(String, String)]) -> String {
-    pairs.iter().fold(keyword.to_owned(), |text, (name, value)| {
-        format!("{text} {name}={value}")
-    })
+    let mut text = keyword.to_owned();
+    for (name, value) in pairs {
+        text.extend([" ", name, "=", value]);
+    }
+    text
 }
 
 fn healthcheck(probe: &Probe) -> Healthcheck {

@@ -75,7 +75,7 @@ impl StageLowering<'_> {
         let source = paths::clean(mount.source.as_deref().unwrap_or_default());
         let files = match flag.from() {
             Some(from) => self.mounted_files(from, &source)?,
-            None => self.builder.context(ContextName::Main, &source),
+            None => self.builder.context(&ContextName::Main, &source),
         };
         Ok(BindMount {
             target,
@@ -125,7 +125,7 @@ impl StageLowering<'_> {
 
     fn mount_target(&self, flag: &MountFlag, mount: &ast::Mount) -> Result<String, LowerError> {
         let written = mount.target.as_deref().unwrap_or_default();
-        let target = paths::join(&self.working_dir(), written);
+        let target = paths::join(self.working_dir(), written);
         if target == "/" {
             return Err(LowerError::new(
                 flag.span,

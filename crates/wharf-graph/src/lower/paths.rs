@@ -2,15 +2,21 @@
 
 /// Absolute and without `.`, `..`, doubled and trailing slashes. What is relative is taken from `/`.
 pub(super) fn clean(path: &str) -> String {
-    let mut parts: Vec<&str> = Vec::new();
+    let mut cleaned = String::with_capacity(path.len() + 1);
     for part in path.split('/') {
         match part {
             "" | "." => {}
-            ".." => drop(parts.pop()),
-            part => parts.push(part),
+            ".." => cleaned.truncate(cleaned.rfind('/').unwrap_or(0)),
+            part => {
+                cleaned.push('/');
+                cleaned.push_str(part);
+            }
         }
     }
-    format!("/{}", parts.join("/"))
+    if cleaned.is_empty() {
+        cleaned.push('/');
+    }
+    cleaned
 }
 
 /// [`clean`], but a `/` or `/.` at the end stays: it says that a directory is meant.

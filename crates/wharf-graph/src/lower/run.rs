@@ -30,7 +30,7 @@ impl StageLowering<'_> {
         };
         let LoweredMounts { mut mounts, inputs } = self.mounts(&run.mounts)?;
         mounts.splice(0..0, command.script.map(Mount::Script));
-        let text = format!("RUN {} # buildkit", self.history_of(&args));
+        let text = self.history_of(&args);
         let name = self.run_name(place, run, &mounts);
         let origin = self.next_origin(place);
         let op = self.run_op(run, args, mounts);
@@ -47,7 +47,7 @@ impl StageLowering<'_> {
             args,
             env: self.variable_list(),
             proxy: self.proxies(),
-            cwd: self.working_dir(),
+            cwd: self.working_dir().to_owned(),
             user: self.state.config.config.user.clone(),
             mounts,
             network: match run.network {
@@ -66,18 +66,21 @@ impl StageLowering<'_> {
         }
     }
 
-    /// The command, and before it the ARGs that it saw: `|1 VERSION=3 /bin/sh -c make`.
+    /// The text of the image's history: the ARGs that the command saw, then the command.
     fn history_of(&self, args: &[String]) -> String {
-        let mut parts: Vec<String> = Vec::new();
+        let mut text = "RUN ".to_owned();
         if !self.state.args.is_empty() {
-            parts.push(format!("|{}", self.state.args.len()));
+            text.extend(["|", &self.state.args.len().to_string(), " "]);
         }
         for (name, value) in &self.state.args {
             let value = self.state.variables.get(name).unwrap_or(value);
-            parts.push(format!("{name}={value}"));
+            text.extend([name, "=", value, " "]);
         }
-        parts.extend_from_slice(args);
-        parts.join(" ")
+        for arg in args {
+            text.extend([arg, " "]);
+        }
+        text.push_str("# buildkit");
+        text
     }
 
     fn run_name(&self, place: Place<'_>, run: &RunInstruction, mounts: &[Mount]) -> String {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use wharf_dockerfile::{ExpandOptions, InstructionKind, Quotes, Span, Word, expand, expand_with};
+use wharf_dockerfile::{ExpandOptions, InstructionKind, Quotes, Span, Word, expand_with};
 use wharf_oci::{Platform, config::ImageConfig};
 
 use super::{
@@ -12,7 +12,6 @@ use super::{
     from::{Base, From, Outside},
     history::{self, Layer},
     lowering::Shared,
-    paths,
     plan::{PlannedInstruction, PlannedStage},
     start,
 };
@@ -31,6 +30,8 @@ pub(super) struct StageState {
     pub(super) root: StepId,
     pub(super) platform: Platform,
     pub(super) config: ImageConfig,
+    /// The configuration's working directory in normal form; `/` if there is none.
+    pub(super) working_dir: String,
     pub(super) history: Vec<HistoryEntry>,
     /// ENV and ARG together, as RUN sees them.
     pub(super) variables: Variables,
@@ -135,8 +136,12 @@ impl<'s> StageLowering<'s> {
 
     /// The value of a word.
     pub(super) fn expand(&self, word: &Word) -> Result<String, LowerError> {
-        let escape = self.shared.dockerfile.escape();
-        let value = expand(word.as_str(), &|name| self.variable(name), escape);
+        let options = ExpandOptions::new(self.shared.dockerfile.escape());
+        if plain_prefix(word.as_str(), options) == word.as_str().len() {
+            return Ok(word.raw.clone());
+        }
+        let expansion = expand_with(word.as_str(), &|name| self.variable(name), options);
+        let value = expansion.map(|expansion| expansion.text);
         value.map_err(|error| LowerError::new(word.span, LowerFault::Expand(error)))
     }
 
@@ -222,7 +227,7 @@ impl<'s> StageLowering<'s> {
                 )),
             },
             Base::Outside(Outside::Scratch) => Ok(self.builder.scratch()),
-            Base::Outside(Outside::Files(name)) => Ok(self.builder.context(name, path)),
+            Base::Outside(Outside::Files(name)) => Ok(self.builder.context(&name, path)),
             Base::Outside(Outside::Image(source)) => {
                 Ok(shared.image(self.builder, &source, shared.target, None))
             }
@@ -253,8 +258,8 @@ impl<'s> StageLowering<'s> {
     }
 
     /// The working directory; `/` if nothing set it.
-    pub(super) fn working_dir(&self) -> String {
-        paths::clean(&self.state.config.config.working_dir)
+    pub(super) fn working_dir(&self) -> &str {
+        &self.state.working_dir
     }
 
     /// What RUN is given.
@@ -267,11 +272,22 @@ impl<'s> StageLowering<'s> {
     }
 }
 
+/// Where the first character stands that expansion may change; the length of the text if there is none. Most texts have none,
+/// and expanding one costs as much as all else together.
+fn plain_prefix(text: &str, options: ExpandOptions) -> usize {
+    let changes = |c: char| c == '$' || c == options.escape || matches!(c, '\'' | '"');
+    text.find(changes).unwrap_or(text.len())
+}
+
 /// Expands what can be expanded; the keyword in capitals.
 fn shown_with(code: &str, options: ExpandOptions, get: impl Fn(&str) -> Option<String>) -> String {
-    let shown = expand_with(code, &get, options).map_or_else(|_| code.to_owned(), |expansion| expansion.text);
-    match shown.split_once(' ') {
-        Some((keyword, rest)) => format!("{} {rest}", keyword.to_uppercase()),
-        None => shown.to_uppercase(),
+    let (plain, rest) = code.split_at(plain_prefix(code, options));
+    let rest = match rest {
+        "" => String::new(),
+        rest => expand_with(rest, &get, options).map_or_else(|_| rest.to_owned(), |expansion| expansion.text),
+    };
+    match plain.split_once(' ') {
+        Some((keyword, plain)) => format!("{} {plain}{rest}", keyword.to_uppercase()),
+        None => format!("{}{rest}", plain.to_uppercase()),
     }
 }

@@ -60,6 +60,7 @@ pub(super) fn start(
     if !config.working_dir.is_empty() {
         config.working_dir = paths::workdir(&config.working_dir, &config.working_dir);
     }
+    state.working_dir = paths::clean(&config.working_dir);
     for pair in &config.env {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         state.variables.set(name, value);
@@ -77,7 +78,7 @@ fn from_outside(
     let mut config = empty_config(&platform);
     let root = match outside {
         Outside::Scratch => builder.scratch(),
-        Outside::Files(name) => builder.context(name.clone(), "/"),
+        Outside::Files(name) => builder.context(name, "/"),
         Outside::Image(source) => {
             if let Some(base) = shared.bases.get(source, &platform) {
                 config = base.config.clone();
@@ -99,6 +100,7 @@ fn from_outside(
         root,
         platform,
         config,
+        working_dir: String::new(),
         history: history
             .into_iter()
             .map(|entry| HistoryEntry { entry, step: None })

@@ -1,6 +1,9 @@
 //! A Dockerfile of 2,000 lines, for measuring: `cargo test --release -p wharf-graph --test it -- --ignored --nocapture`.
 
-use std::{fmt::Write as _, time::Instant};
+use std::{
+    fmt::Write as _,
+    time::{Duration, Instant},
+};
 
 use wharf_graph::{Bases, lower, required_bases};
 
@@ -54,15 +57,19 @@ fn how_long() {
         let image = base_image(&request.source, &request.platform, &options::KnownBases::new());
         bases.insert(request, image);
     }
-    for _ in 0..5 {
+    let mut best = [Duration::MAX; 2];
+    for _ in 0..50 {
         let start = Instant::now();
         let dockerfile = parsed(&text);
-        let parsed = start.elapsed();
-        lower(&dockerfile, &options, &bases).unwrap();
-        println!(
-            "{} lines: parse {parsed:?}, in all {:?}",
-            text.lines().count(),
-            start.elapsed()
-        );
+        best[0] = best[0].min(start.elapsed());
+        let graph = lower(&dockerfile, &options, &bases).unwrap();
+        best[1] = best[1].min(start.elapsed());
+        drop(graph);
     }
+    println!(
+        "{} lines, best of 50: parse {:?}, parse and lower {:?}",
+        text.lines().count(),
+        best[0],
+        best[1]
+    );
 }
