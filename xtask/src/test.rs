@@ -47,7 +47,7 @@ pub(crate) fn run(length: Length) -> Result<(), String> {
             "--document-private-items",
             "--quiet",
         ])
-        .env("RUSTDOCFLAGS", "-D warnings"),
+        .env("RUSTDOCFLAGS", "-D warnings -A rustdoc::private_intra_doc_links"),
     );
     pipeline.command("tests", &mut tests(length));
     pipeline.finish()

@@ -1,7 +1,7 @@
 //! Dockerfile text to instructions with spans; words; ignore files; lint.
 //!
 //! [`parse`] reads a text into a [`Dockerfile`] and says everything that is wrong with it. Nothing is expanded then: the
-//! words of an instruction keep their variables, and whoever lowers them calls [`expand`] with the environment at hand.
+//! words of an instruction keep their variables, and whoever lowers them calls [`expand()`] with the environment at hand.
 //! Nothing here does I/O. The language is that of BuildKit's Dockerfile frontend.
 
 pub mod ast;

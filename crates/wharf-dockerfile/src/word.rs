@@ -4,7 +4,7 @@ use crate::source::Span;
 
 /// Text as an instruction holds it: line continuations and comments between its lines are gone, quotes, escapes and
 /// variables still there. (In the JSON form: the decoded string. Of a flag: quotes and escapes of the flag itself are gone.)
-/// Give `raw` to [`crate::expand`] to get its value.
+/// Give `raw` to [`crate::expand()`] to get its value.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Word {
     /// Where it stands. Longer than `raw` when a line continuation lies in between.
