@@ -7,6 +7,7 @@
 mod dump;
 mod errors;
 mod keys;
+mod mutants;
 mod options;
 mod speed;
 
