@@ -122,7 +122,7 @@ impl LockFile {
         let locked = LockedBase {
             settings: digest(settings),
             foreign: foreign.to_vec(),
-            archive: resolution.archives.clone(),
+            archive: resolution.archives.iter().map(ArchiveState::without_address).collect(),
             package: resolution.packages.clone(),
             helper: resolution.helper.clone(),
         };

@@ -36,6 +36,13 @@ pub struct ArchiveState {
     pub uri: String,
 }
 
+impl ArchiveState {
+    /// What a lock keeps of it.
+    pub(crate) fn without_address(&self) -> Self {
+        Self { uri: String::new(), ..self.clone() }
+    }
+}
+
 /// Raised whenever the same packages are made into a base in another way.
 const VERSION: &str = "wharf-base 1";
 

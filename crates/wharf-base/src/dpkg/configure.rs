@@ -83,7 +83,11 @@ pub fn is_self_sufficient(tree: &Tree, controls: &[&Control]) -> bool {
     let is_there = |path: &str| tree.lookup(path, FollowLast::Yes).is_ok();
     let found = |program: &str| PATH.split(':').any(|folder| is_there(&format!("{folder}/{program}")));
     let interpreters = controls.iter().flat_map(|control| &control.interpreters);
-    PROGRAMS.iter().all(|program| found(program)) && interpreters.into_iter().all(|path| is_there(path))
+    // Scripts find debconf by its files; it is written in Perl and does not depend on it, Perl being essential.
+    let asks = is_there("usr/share/debconf/confmodule");
+    PROGRAMS.iter().all(|program| found(program))
+        && interpreters.into_iter().all(|path| is_there(path))
+        && (!asks || found("perl"))
 }
 
 #[cfg(test)]

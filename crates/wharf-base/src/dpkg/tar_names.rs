@@ -67,7 +67,7 @@ impl<R: Read> TarNames<R> {
             return;
         }
         let size = number(&header[124..136]);
-        self.skip = size.div_ceil(BLOCK as u64) * BLOCK as u64;
+        self.skip = size.div_ceil(BLOCK as u64).saturating_mul(BLOCK as u64);
         match header[156] {
             kind @ (b'L' | b'x') => self.special = Some((kind, Vec::new(), size)),
             b'K' | b'g' => {}
@@ -138,7 +138,7 @@ mod tests {
         let mut reader = TarNames::new(tar);
         let mut buffer = vec![0; step];
         while reader.read(&mut buffer).unwrap() > 0 {}
-        reader.into_names().into_iter().map(|name| String::from_utf8(name).unwrap()).collect()
+        reader.into_names().iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect()
     }
 
     fn tar(paths: &[&str]) -> Vec<u8> {

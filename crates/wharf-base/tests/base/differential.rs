@@ -11,7 +11,16 @@ use crate::{
 };
 
 /// Where the trees may differ, and why. Fifteen at most, by exact path.
-const EXCEPTIONS: &[(&str, &str)] = &[];
+const EXCEPTIONS: &[(&str, &str)] = &[
+    ("/dev", "left out of mmdebstrap's archive with the nodes in it"),
+    ("/etc/hostname", "the host's"),
+    ("/etc/resolv.conf", "the host's"),
+    ("/etc/shells", "the order of its lines: shells are registered before mmdebstrap merges /usr"),
+    ("/var/lib/apt/extended_states", "the order of its paragraphs: sorted here, apt's hash order there"),
+    ("/var/cache/debconf/config.dat-old", "the state before debconf's last change, which is another one"),
+    ("/var/cache/debconf/templates.dat-old", "the state before debconf's last change, which is another one"),
+    ("/var/lib/dpkg/status-old", "the state before dpkg's last step, which is another one"),
+];
 
 fn mmdebstrap(setup: &Setup, variant: &str, include: &str, sources: &str) -> Tree {
     let suite = wharf_base::apt::host::HostApt::read(Path::new("/")).unwrap().codename.unwrap();
@@ -21,7 +30,9 @@ fn mmdebstrap(setup: &Setup, variant: &str, include: &str, sources: &str) -> Tre
     if !include.is_empty() {
         command.arg(format!("--include={include}"));
     }
-    command.arg(suite).arg(&tar).args(sources.lines());
+    let list = setup.folder.path().join("sources.list");
+    fs::write(&list, sources).unwrap();
+    command.arg(suite).arg(&tar).arg("-").stdin(fs::File::open(&list).unwrap());
     let output = command.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     import(&tar, &setup.store)
@@ -45,7 +56,7 @@ fn check(variant: &str, packages: &[&str]) {
     let resolution = setup.resolve(&settings).unwrap();
     let base = setup.make(&resolution);
     let theirs = mmdebstrap(&setup, variant, &packages.join(","), &resolution.sources);
-    let found = differences(&setup.tree(&base), &theirs);
+    let found = differences(&setup.tree(&base), &theirs, &setup.store);
     let wrong: Vec<_> = found
         .iter()
         .filter(|(path, _)| !EXCEPTIONS.iter().any(|(known, _)| known == path))
@@ -62,5 +73,6 @@ fn minbase() {
 
 #[test]
 fn custom_with_dpkg() {
-    check("custom", &["dpkg", "dash", "coreutils", "base-files", "base-passwd", "libc-bin", "diffutils", "sed", "grep", "debconf"]);
+    let shell = ["dpkg", "dash", "coreutils", "base-files", "base-passwd", "libc-bin", "diffutils", "sed", "grep"];
+    check("custom", &[&shell[..], &["debconf", "perl-base", "findutils", "ca-certificates", "tzdata"]].concat());
 }

@@ -2,7 +2,7 @@
 
 use std::{
     cell::RefCell,
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     fmt::Display,
 };
 
@@ -189,6 +189,15 @@ impl Interner for Provider<'_> {
     fn display_solvable(&self, solvable: SolvableId) -> impl Display + '_ {
         let entry = self.universe.get(package(solvable)).entry;
         format!("{} {}", entry.name(), entry.version())
+    }
+
+    /// The name once, then the versions.
+    fn display_merged_solvables(&self, solvables: &[SolvableId]) -> impl Display + '_ {
+        let versions = solvables.iter().map(|id| self.universe.get(package(*id)).entry.version());
+        let versions: BTreeSet<&str> = versions.collect();
+        let versions: Vec<_> = versions.into_iter().collect();
+        let name = solvables.first().map(|id| self.universe.get(package(*id)).entry.name());
+        format!("{} {}", name.unwrap_or_default(), versions.join(" | "))
     }
 
     fn display_name(&self, name: NameId) -> impl Display + '_ {
