@@ -127,10 +127,7 @@ impl StageLowering<'_> {
         let written = mount.target.as_deref().unwrap_or_default();
         let target = paths::join(self.working_dir(), written);
         if target == "/" {
-            return Err(LowerError::new(
-                flag.span,
-                LowerFault::MountTarget(written.to_owned()),
-            ));
+            return Err(LowerError::new(flag.span, LowerFault::MountTarget(target)));
         }
         Ok(target)
     }
