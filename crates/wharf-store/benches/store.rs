@@ -169,11 +169,14 @@ fn results() {
     };
     measure("1,000 result look-ups, found", || (), look_up(0..1000));
     measure("1,000 result look-ups, not found", || (), look_up(10_000..11_000));
-    measure(
-        "1,000 results put",
-        || (),
-        |()| (0..1000).for_each(|number| store.put_result(&result(number, id)).unwrap()),
-    );
+    let stores = Stores::default();
+    let put_all = |store: &mut Store| {
+        for number in 0..1000 {
+            store.put_result(&result(number, id)).unwrap();
+        }
+    };
+    measure("1,000 results put", || stores.make(), put_all);
+    measure("1,000 equal results put", || open(scratch.path()), put_all);
 }
 
 fn blobs() {

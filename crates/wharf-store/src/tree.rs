@@ -59,6 +59,12 @@ impl Store {
         Ok(id)
     }
 
+    /// Whether a layer's objects are on disk here. What they hold is checked when they are read.
+    pub fn has_layer(&self, id: &LayerId) -> Result<bool, StoreError> {
+        let there = |directory, digest| Ok(self.disk().stat(&layout::object(directory, digest))?.is_some());
+        Ok(there(TREES, &id.tree.0)? && there(TIMES, &id.times.0)?)
+    }
+
     /// A layer with its times; decoded once in this handle's life. It and its blobs stay until this handle is dropped.
     pub fn layer(&self, id: &LayerId) -> Result<Arc<Layer>, TreeError> {
         self.cached(&self.inner.layers, id)

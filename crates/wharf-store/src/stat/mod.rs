@@ -1,11 +1,11 @@
 //! The stat cache: spares the hashing of files that have not changed.
 
 mod file;
+mod file_stat;
 
 use std::{
     collections::HashMap,
-    fs::Metadata,
-    os::unix::{ffi::OsStrExt, fs::MetadataExt},
+    os::unix::ffi::OsStrExt,
     path::Path,
     sync::{
         Mutex, PoisonError,
@@ -15,7 +15,8 @@ use std::{
 
 use rustix::fs::statfs;
 use wharf_oci::Digest;
-use wharf_tree::Mtime;
+
+pub use file_stat::FileStat;
 
 use crate::{
     error::StoreError,
@@ -23,64 +24,6 @@ use crate::{
     stamp::Stamp,
     store::Store,
 };
-
-/// What of `stat(2)` must be equal for a file to be the same.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FileStat {
-    /// `st_dev`.
-    pub device: u64,
-    /// `st_ino`.
-    pub inode: u64,
-    /// Length in bytes.
-    pub size: u64,
-    /// `st_mode`, type included.
-    pub mode: u32,
-    /// Modification time.
-    pub mtime: Mtime,
-    /// Change time.
-    pub ctime: Mtime,
-}
-
-impl From<&Metadata> for FileStat {
-    fn from(metadata: &Metadata) -> Self {
-        let time = |secs, nanos: i64| Mtime {
-            secs,
-            nanos: nanos as u32,
-        };
-        Self {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-            size: metadata.size(),
-            mode: metadata.mode(),
-            mtime: time(metadata.mtime(), metadata.mtime_nsec()),
-            ctime: time(metadata.ctime(), metadata.ctime_nsec()),
-        }
-    }
-}
-
-impl FileStat {
-    /// Whether a change of the file after its stat was taken, at `at` or later, could leave no trace in the stat: its last change fell
-    /// into the same tick of the clock. git calls such entries racy.
-    fn is_racy(&self, at: Stamp) -> bool {
-        let tick = match self.ctime.nanos {
-            // A file system that counts whole seconds, or two.
-            0 => Mtime { secs: 2, nanos: 0 },
-            // The kernel's tick is 10 ms at most; virtual machines lose some.
-            _ => Mtime {
-                secs: 0,
-                nanos: 50_000_000,
-            },
-        };
-        let nanos = self.ctime.nanos + tick.nanos;
-        let settled = (
-            self.ctime.secs + tick.secs + i64::from(nanos / NANOS),
-            nanos % NANOS,
-        );
-        settled >= (at.secs, at.nanos)
-    }
-}
-
-const NANOS: u32 = 1_000_000_000;
 
 /// Digests of a context's files as they were hashed last, found by device and inode: a hard link is hashed once. Usable from
 /// several threads.
@@ -242,64 +185,10 @@ fn is_local(root: &Path) -> Result<bool, StoreError> {
 mod tests {
     use std::fs;
 
-    use super::*;
+    use wharf_tree::Mtime;
+
+    use super::{file_stat::stat_at, *};
     use crate::testing;
-
-    fn stat_at(ctime: Mtime) -> FileStat {
-        FileStat {
-            device: 1,
-            inode: 2,
-            size: 3,
-            mode: 0o100_644,
-            mtime: Mtime { secs: 5, nanos: 6 },
-            ctime,
-        }
-    }
-
-    #[test]
-    fn entries_as_young_as_the_run_are_racy() {
-        for (ctime, racy) in [
-            (
-                Mtime {
-                    secs: 100,
-                    nanos: 600_000_000,
-                },
-                true,
-            ),
-            (
-                Mtime {
-                    secs: 100,
-                    nanos: 460_000_000,
-                },
-                true,
-            ),
-            (
-                Mtime {
-                    secs: 100,
-                    nanos: 440_000_000,
-                },
-                false,
-            ),
-            (
-                Mtime {
-                    secs: 99,
-                    nanos: 990_000_000,
-                },
-                false,
-            ),
-            (Mtime { secs: 99, nanos: 0 }, true),
-            (Mtime { secs: 98, nanos: 0 }, false),
-        ] {
-            assert_eq!(
-                stat_at(ctime).is_racy(Stamp {
-                    secs: 100,
-                    nanos: 500_000_000
-                }),
-                racy,
-                "{ctime:?}"
-            );
-        }
-    }
 
     #[test]
     fn what_was_learned_comes_back_unless_it_is_racy_or_anything_differs() {
