@@ -114,6 +114,11 @@ impl Store {
         &self.inner.root
     }
 
+    /// The boot that it was opened in, for a helper process that opens it again: one that does not know hashes all that it reads.
+    pub fn boot(&self) -> Option<&BootId> {
+        self.inner.options.boot.as_ref()
+    }
+
     /// Keeps `root` until this handle is dropped. What is not there (any more) is not brought back by it.
     pub fn hold(&self, root: &Root) -> Result<(), StoreError> {
         self.lease()?.hold(self.disk(), *root)
