@@ -104,6 +104,12 @@ impl Engine {
         let Some(result) = self.store.result(&key)? else {
             return Ok(None);
         };
+        // A layer that was found to be damaged is gone, and its step runs again.
+        if let Some(layer) = &result.layer
+            && !self.store.has_layer(layer)?
+        {
+            return Ok(None);
+        }
         let saved = Some(Duration::from_millis(result.duration_ms));
         Ok(Some(Hit {
             output: Self::output_of(task, &result),

@@ -127,7 +127,12 @@ struct Request {
 }
 
 fn run_entry(input: &mut dyn Read, output: &mut dyn Write) -> ExitCode {
-    match serve_request(input) {
+    answer(serve_request(input), output)
+}
+
+/// Tells the process that asked how it went.
+pub(super) fn answer(done: Result<(), String>, output: &mut dyn Write) -> ExitCode {
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
             // Nobody is left to tell if the other side is gone.
@@ -182,7 +187,7 @@ fn mount_point(path: &[u8], dir: bool) -> Option<MountPoint> {
 }
 
 /// The error and its causes on one line.
-fn chain(error: impl std::error::Error) -> String {
+pub(super) fn chain(error: impl std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -192,14 +197,14 @@ fn chain(error: impl std::error::Error) -> String {
     text
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, CommitJobError> {
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, CommitJobError> {
     fs::read(path).map_err(|source| CommitJobError::Exchange {
         path: path.to_owned(),
         source,
     })
 }
 
-fn write(path: &Path, bytes: &[u8]) -> Result<(), CommitJobError> {
+pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), CommitJobError> {
     fs::write(path, bytes).map_err(|source| CommitJobError::Exchange {
         path: path.to_owned(),
         source,

@@ -114,7 +114,7 @@ pub enum StepFailure {
         /// Its id.
         id: String,
         /// Why.
-        source: wharf_rootfs::CheckoutError,
+        source: super::checkout::CheckoutJobError,
     },
     /// Files from outside cannot be had.
     #[error(transparent)]

@@ -2,6 +2,7 @@
 
 mod attached;
 mod cache;
+mod checkout;
 mod commit;
 mod configure;
 mod copy;
@@ -23,6 +24,7 @@ use wharf_solver::{Executor, Task};
 use wharf_store::{Recorder, Store};
 
 pub use attached::Attached;
+pub use checkout::CheckoutJobError;
 pub use configure::StepConfigurer;
 pub use environment::{SeccompChoice, StepEnvironment};
 pub use error::StepFailure;
@@ -36,7 +38,11 @@ pub use source::{SourceFailure, SourceRoots};
 use crate::root::{Root, Roots};
 
 /// What `wharf_sandbox::init_if_asked_with` has to know: parts of steps that run inside user namespaces.
-pub const ENTRIES: &[wharf_sandbox::Entry] = &[commit::COMMIT_ENTRY, remove::REMOVE_ENTRY];
+pub const ENTRIES: &[wharf_sandbox::Entry] = &[
+    checkout::CHECKOUT_ENTRY,
+    commit::COMMIT_ENTRY,
+    remove::REMOVE_ENTRY,
+];
 
 /// What a step gives to those that use it.
 #[derive(Debug, Clone)]

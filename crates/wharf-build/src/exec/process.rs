@@ -13,7 +13,7 @@ use std::{
 
 use wharf_graph::event::Stream;
 use wharf_rootfs::{
-    CheckoutError, CheckoutOptions, CommitError, Found, IdRange, Markers, MountError, Owners, ServeError,
+    CommitError, Found, IdRange, Markers, MountError, Owners, ServeError,
     Session, UpperError, mounts::with_mount_points,
 };
 use wharf_sandbox::{
@@ -24,6 +24,7 @@ use wharf_store::{Store, StoreError, WorkDir};
 use wharf_tree::{Layer, Tree, TreeDigest, merge, readset::ReadSet};
 
 use super::{
+    checkout::{CheckoutJob, CheckoutJobError},
     commit::{CommitJob, CommitJobError},
     mounts::StepMounts,
     rung::{RungChoice, RungError},
@@ -86,7 +87,7 @@ pub enum ProcessError {
     Upper(#[from] UpperError),
     /// The tree cannot be written out.
     #[error(transparent)]
-    Checkout(#[from] CheckoutError),
+    Checkout(#[from] CheckoutJobError),
     /// A mount point cannot be.
     #[error(transparent)]
     Mount(#[from] MountError),
@@ -250,13 +251,14 @@ impl Processes {
         markers: Option<Markers>,
     ) -> Result<(), ProcessError> {
         let tree = with_mount_points(served, process.mounts.points())?;
-        let options = CheckoutOptions {
-            owners: self.owners(),
+        let job = CheckoutJob {
+            tree: &tree,
+            dir,
             markers,
+            owners: self.owners(),
             threads: self.threads,
         };
-        wharf_rootfs::checkout(&tree, dir, &self.store, &options)?;
-        Ok(())
+        Ok(job.run(&self.sandbox, &self.store)?)
     }
 
     fn start(&self, process: &Process<'_>, root: SandboxRoot) -> Result<(Running, Output), ProcessError> {

@@ -6,7 +6,6 @@ use wharf_graph::{
     CacheMount, Mount, RunOp, ScriptMount, Sharing,
     event::{Event, LogBytes, Stream},
 };
-use wharf_rootfs::{CheckoutOptions, checkout};
 use wharf_sandbox::{Exit, Mount as SandboxMount, Root as SandboxRoot, Spec, SyntheticFile};
 use wharf_solver::Task;
 use wharf_store::{Recorder, Sharing as StoreSharing};
@@ -14,6 +13,7 @@ use wharf_tree::{Attrs, Entry, FollowLast, Graft, HardLinks, Layer, Mtime, Tree,
 
 use super::{
     Engine, StepFailure, StepOutput,
+    checkout::CheckoutJob,
     identity::resolve_user,
     mounts::StepMounts,
     now,
@@ -223,17 +223,17 @@ impl Engine {
         };
         // The checkout makes the directory itself.
         std::fs::remove_dir(dir).map_err(|source| {
-            failed(wharf_rootfs::CheckoutError {
-                path: wharf_tree::TreePath::root(),
-                source,
-            })
+            let path = wharf_tree::TreePath::root();
+            failed(wharf_rootfs::CheckoutError { path, source }.into())
         })?;
-        let options = CheckoutOptions {
+        let job = CheckoutJob {
+            tree: &tree,
+            dir,
+            markers: None,
             owners: self.processes.owners(),
-            ..CheckoutOptions::default()
+            threads: self.processes.threads,
         };
-        checkout(&tree, dir, &self.store, &options).map_err(failed)?;
-        Ok(())
+        job.run(&self.processes.sandbox, &self.store).map_err(failed)
     }
 }
 

@@ -67,7 +67,15 @@ impl Images {
     /// The root of the image, if it was unpacked before.
     pub(super) fn known_root(&self, manifest: &Digest) -> Result<Option<Root>, StoreError> {
         let known: Option<RememberedRoot> = self.store.memo(&root_key(manifest))?;
-        Ok(known.map(|known| Root {
+        let Some(known) = known else {
+            return Ok(None);
+        };
+        for layer in &known.layers {
+            if !self.store.has_layer(layer)? {
+                return Ok(None);
+            }
+        }
+        Ok(Some(Root {
             layers: Layers::Stored(known.layers),
             tree: wharf_tree::TreeDigest(known.tree),
         }))
