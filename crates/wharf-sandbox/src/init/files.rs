@@ -13,7 +13,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rustix::fs::{Mode, OFlags, open};
+use rustix::{
+    fs::{Mode, OFlags, open},
+    mount::MountAttrFlags,
+};
 
 use super::tree::{SEALED, Tree};
 use crate::{SetupError, SyntheticFile, error::Doing};
@@ -47,7 +50,7 @@ impl Workshop {
         Tree::of(&path)?.restrict(SEALED)
     }
 
-    /// A read-only directory with files.
+    /// A read-only directory with files, which may be programs: scripts are mounted so.
     pub(super) fn directory(&mut self, files: &[SyntheticFile]) -> Result<Tree, SetupError> {
         let folder = self.place();
         fs::create_dir(&folder).doing("make", &folder)?;
@@ -57,7 +60,7 @@ impl Workshop {
             fs::create_dir_all(parent).doing("make", parent)?;
             self.write(&path, file)?;
         }
-        Tree::of(&folder)?.restrict(SEALED)
+        Tree::of(&folder)?.restrict(SEALED.difference(MountAttrFlags::MOUNT_ATTR_NOEXEC))
     }
 
     /// A socket that is listened on, for its owner.

@@ -102,7 +102,9 @@ fn by_descriptor(directory: &OwnedFd) -> String {
 
 fn set_stage(cover: &Path) -> Result<PathBuf, SetupError> {
     let place = directory(cover)?;
-    let tree = Tree::new("tmpfs", &[("mode", Some("0700"))], INERT)?;
+    // Programs run from what is mounted of it where that is meant.
+    let how = INERT.difference(MountAttrFlags::MOUNT_ATTR_NOEXEC);
+    let tree = Tree::new("tmpfs", &[("mode", Some("0700"))], how)?;
     tree.attach(&place).doing("mount the stage", cover)?;
     for name in ["lower", "root", "files", "empty"] {
         let path = cover.join(name);
