@@ -10,7 +10,7 @@ fn a_dockerfile_on_standard_input_has_no_context_unless_it_is_named() {
     let dockerfile = context.write("elsewhere", "FROM scratch\nCOPY elsewhere /file\n");
     let open = || Stdio::from(File::open(&dockerfile).expect("just written"));
     let without = Outcome::of(context.command(["build", "-"]).stdin(open()));
-    without.exits(2).says("elsewhere");
+    without.exits(2).says("context");
     Outcome::of(context.command(["build", "-f", "-", "."]).stdin(open())).success();
 }
 

@@ -27,7 +27,7 @@ fn shell_exec_and_heredoc_forms() {
         TWO
         RUN test "$(cat /one | tr '\n' ' ')" = "first second "
         RUN <<EOF
-        #!/bin/busybox awk -f
+        #!/bin/awk -f
         BEGIN { exit 0 }
         EOF
         SHELL ["/bin/sh", "-euc"]

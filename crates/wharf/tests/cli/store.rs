@@ -65,7 +65,7 @@ fn a_damaged_file_is_found_and_made_anew() {
 }
 
 #[test]
-fn a_cut_off_object_is_made_anew_by_this_build_or_the_next() {
+fn cut_off_objects_are_named_and_made_anew() {
     let context = TestContext::new();
     context.write("file", "x");
     let dockerfile = "FROM busybox\nCOPY file /file\nRUN cat /file > /copy\n";
@@ -78,12 +78,11 @@ fn a_cut_off_object_is_made_anew_by_this_build_or_the_next() {
             let bytes = fs::read(&file).expect("an object of the store");
             fs::write(&file, &bytes[..bytes.len() / 2]).expect("it is ours");
         }
-        // What is found to be damaged in the middle of a build may end it, with its name, but not the one after it.
-        let built = context.build(dockerfile, &[]).expect("it built");
-        if built.code != 0 {
-            built.exits(3).says("is damaged");
-            context.build(dockerfile, &[]).expect("it built").success();
-        }
+        // A build that meets damage ends with its name and forgets the object, so each attempt gets further.
+        let attempts = (0..10).map(|_| context.build(dockerfile, &[]).expect("it built"));
+        let failed = attempts.take_while(|built| built.code != 0);
+        let failed: Vec<_> = failed.map(|built| built.exits(3).says("is damaged")).collect();
+        assert!(failed.len() < 10, "{folder}: {failed:#?}");
     }
     context
         .build(dockerfile, &["--no-cache"])
