@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command for people")]
 
 mod arrows;
+mod fuzz;
 mod setup;
 mod stage;
 mod test;
@@ -12,6 +13,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND
 
   test [--heavy]     everything that CI runs: set-up, format, lints, licences, docs, arrows, tests
   setup              only install what the tests need beyond Rust
+  fuzz [SECONDS]     only fuzz, each target for so long (60)
   arrows             only check which crate depends on which
 ";
 
@@ -22,6 +24,8 @@ fn main() -> ExitCode {
         ["test"] => test::run(test::Length::Short),
         ["test", "--heavy"] => test::run(test::Length::Heavy),
         ["setup"] => setup::run(),
+        ["fuzz"] => fuzz::run(60),
+        ["fuzz", seconds] => seconds.parse().map_err(|_| USAGE.to_owned()).and_then(fuzz::run),
         ["arrows"] => arrows::check(),
         _ => Err(USAGE.to_owned()),
     };

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, process::Command};
 
 use crate::{
-    arrows, setup,
+    arrows, fuzz, setup,
     stage::{self, Pipeline, cargo},
 };
 
@@ -50,6 +50,9 @@ pub(crate) fn run(length: Length) -> Result<(), String> {
         .env("RUSTDOCFLAGS", "-D warnings -A rustdoc::private_intra_doc_links"),
     );
     pipeline.command("tests", &mut tests(length));
+    pipeline.stage("fuzzing", || {
+        fuzz::run(if length == Length::Heavy { 600 } else { 60 })
+    });
     pipeline.finish()
 }
 

@@ -13,6 +13,7 @@ mod progress;
 mod report;
 mod request;
 mod settings;
+mod stdout;
 mod verbs;
 
 use std::process::ExitCode;

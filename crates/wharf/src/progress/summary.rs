@@ -18,7 +18,30 @@ pub(crate) struct Summary {
     reused: usize,
     saved: Duration,
     open: BTreeMap<PhaseId, (PhaseKind, Timestamp)>,
-    phases: BTreeMap<PhaseKind, Duration>,
+    /// When each sort of work was going on; intervals may overlap.
+    intervals: Vec<(Work, Timestamp, Timestamp)>,
+}
+
+/// What the time of a build is divided into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Work {
+    /// Contexts, images, packages.
+    Sources,
+    /// Steps.
+    Run,
+    /// Turning a step's changes into a layer.
+    Commit,
+    /// Making the output and sending it.
+    Export,
+}
+
+const fn work_of(kind: PhaseKind) -> Option<Work> {
+    match kind {
+        PhaseKind::Context | PhaseKind::Resolve | PhaseKind::Pull => Some(Work::Sources),
+        PhaseKind::Commit => Some(Work::Commit),
+        PhaseKind::Export | PhaseKind::Push => Some(Work::Export),
+        PhaseKind::Read | PhaseKind::Internal => None,
+    }
 }
 
 impl Summary {
@@ -34,8 +57,14 @@ impl Summary {
             Event::StepFinished { step }
             | Event::StepFailed { step, .. }
             | Event::StepInterrupted { step } => {
-                if let Some(began) = self.began.get(step) {
-                    self.took.insert(*step, record.at.since(*began));
+                if let Some(began) = self.began.get(step).copied() {
+                    self.took.insert(*step, record.at.since(began));
+                    let work = if self.is_source(*step) {
+                        Work::Sources
+                    } else {
+                        Work::Run
+                    };
+                    self.intervals.push((work, began, record.at));
                 }
             }
             Event::StepCached { saved_ms, .. } => {
@@ -46,8 +75,10 @@ impl Summary {
                 self.open.insert(phase.phase, (phase.kind, record.at));
             }
             Event::PhaseFinished(phase) => {
-                if let Some((kind, began)) = self.open.remove(&phase.phase) {
-                    *self.phases.entry(kind).or_default() += record.at.since(began);
+                if let Some((kind, began)) = self.open.remove(&phase.phase)
+                    && let Some(work) = work_of(kind)
+                {
+                    self.intervals.push((work, began, record.at));
                 }
             }
             _ => {}
@@ -73,6 +104,20 @@ impl Summary {
         self.steps
             .iter()
             .any(|info| info.step == step && info.inputs.is_empty())
+    }
+
+    /// For how long at least one piece of this work was going on.
+    fn wall(&self, work: Work) -> Duration {
+        let of_work = self.intervals.iter().filter(|(found, ..)| *found == work);
+        let mut intervals: Vec<_> = of_work.map(|(_, from, to)| (*from, *to)).collect();
+        intervals.sort();
+        let mut total = Duration::ZERO;
+        let mut covered = Timestamp::default();
+        for (from, to) in intervals {
+            total += to.since(from.max(covered));
+            covered = covered.max(to);
+        }
+        total
     }
 
     /// The longest chain of steps, each waiting for the one before.
@@ -105,33 +150,11 @@ impl Summary {
         if self.saved >= Duration::from_millis(100) {
             first.push_str(&format!(" (saved {})", seconds(self.saved)));
         }
-        let of = |kinds: &[PhaseKind]| {
-            kinds
-                .iter()
-                .filter_map(|kind| self.phases.get(kind))
-                .sum::<Duration>()
-        };
-        let sources: Duration = self
-            .took
-            .iter()
-            .filter(|(step, _)| self.is_source(**step))
-            .map(|(_, took)| *took)
-            .sum();
-        let run: Duration = self
-            .took
-            .iter()
-            .filter(|(step, _)| !self.is_source(**step))
-            .map(|(_, took)| *took)
-            .sum();
-        let commit = of(&[PhaseKind::Commit]);
         let parts = [
-            (
-                "sources",
-                sources + of(&[PhaseKind::Pull, PhaseKind::Resolve, PhaseKind::Context]),
-            ),
-            ("run", run.saturating_sub(commit)),
-            ("commit", commit),
-            ("export", of(&[PhaseKind::Export, PhaseKind::Push])),
+            ("sources", self.wall(Work::Sources)),
+            ("run", self.wall(Work::Run)),
+            ("commit", self.wall(Work::Commit)),
+            ("export", self.wall(Work::Export)),
             ("critical path", self.critical_path()),
         ];
         let shown = parts.iter().filter(|(_, took)| *took >= Duration::from_millis(1));
@@ -201,7 +224,7 @@ mod tests {
         assert_eq!(summary.critical_path(), Duration::from_secs(4));
         assert_eq!(
             summary.lines(),
-            ["3 steps run in 4.0 s", "run 5.0 s · critical path 4.0 s"]
+            ["3 steps run in 4.0 s", "run 4.0 s · critical path 4.0 s"]
         );
     }
 }

@@ -25,6 +25,7 @@ use crate::{
     machine::{Choices, local, machine},
     report::{Code, Message, Report},
     settings::{Project, find_project},
+    stdout::out,
 };
 
 fn environment(error: impl std::error::Error + 'static) -> Report {
@@ -63,7 +64,7 @@ pub(crate) fn run(global: &GlobalArgs, verb: &BaseVerb) -> Result<ExitCode, Repo
             let (machine, _) = open(global, project, *pull)?;
             let base = machine.images.make_base(name, &platform).map_err(base_error)?;
             let size: u64 = base.packages.iter().map(|package| package.size).sum();
-            println!(
+            out!(
                 "{name}: {} packages ({}), tree {}",
                 base.packages.len(),
                 HumanBytes(size),
@@ -77,7 +78,7 @@ pub(crate) fn run(global: &GlobalArgs, verb: &BaseVerb) -> Result<ExitCode, Repo
                 .resolve_base(name, &platform, true)
                 .map_err(base_error)?;
             for package in &resolution.packages {
-                println!(
+                out!(
                     "{:<32} {:<28} {:<8} {:>10}  {:?}",
                     package.name,
                     package.version,
@@ -86,7 +87,7 @@ pub(crate) fn run(global: &GlobalArgs, verb: &BaseVerb) -> Result<ExitCode, Repo
                     package.reason
                 );
             }
-            println!(
+            out!(
                 "{} packages, {} to download",
                 resolution.packages.len(),
                 HumanBytes(resolution.download_size())
@@ -143,7 +144,7 @@ fn diff(machine: &Machine, name: &str, other: Option<&str>, platform: &Platform)
             (None, new) => format!("+ {name} {}", new.map_or("", String::as_str)),
         };
         differ = true;
-        println!("{line}");
+        out!("{line}");
     }
     Ok(if differ {
         ExitCode::from(Code::Failed as u8)
@@ -164,7 +165,7 @@ pub(crate) fn lock(global: &GlobalArgs, args: &LockArgs) -> Result<ExitCode, Rep
             .unwrap_or_default();
         lock_bases(&machine, &project, &platform, &mut lock)?;
         write(&path, &lock.to_text())?;
-        println!("{}: {} bases", path.display(), project.bases.len());
+        out!("{}: {} bases", path.display(), project.bases.len());
     }
     let dockerfile = args
         .file
@@ -233,7 +234,7 @@ fn lock_from(machine: &Machine, project: &Project, dockerfile: &Path) -> Result<
     }
     let path: PathBuf = FromLock::path_of(dockerfile);
     write(&path, &lock.to_text())?;
-    println!("{}: {} images", path.display(), lock.len());
+    out!("{}: {} images", path.display(), lock.len());
     Ok(())
 }
 

@@ -19,6 +19,7 @@ use wharf_dockerfile::{
 use crate::{
     args::{build::BuildArgs, cli::CheckArgs, values},
     report::{Code, Message, Report},
+    stdout::out,
 };
 
 /// What a Dockerfile was found to be.
@@ -57,7 +58,7 @@ pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode, Report> {
             return Err(Report::new(Code::Usage, error));
         }
     };
-    println!("{}", text.trim_end());
+    out!("{}", text.trim_end());
     let wrong = |checked: &Checked| !checked.errors.is_empty() || !checked.report.problems.is_empty();
     let failed =
         |checked: &Checked| checked.report.findings_are_errors && !checked.report.findings.is_empty();

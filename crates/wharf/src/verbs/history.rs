@@ -11,6 +11,7 @@ use crate::{
     machine::local,
     progress::{StepTitles, Summary, cached},
     report::{Code, Message, Report},
+    stdout::out,
 };
 
 /// Lists builds, or shows one.
@@ -85,14 +86,16 @@ fn list(store: &Store, as_json: bool) -> Result<ExitCode, Report> {
                 json!({"build": line.id, "what": line.what, "outcome": line.outcome, "seconds": seconds}),
             );
         } else {
-            println!(
+            out!(
                 "{:<28} {:<12} {seconds:>8.1} s  {}",
-                line.id, line.outcome, line.what
+                line.id,
+                line.outcome,
+                line.what
             );
         }
     }
     if as_json {
-        println!("{:#}", Value::Array(rows));
+        out!("{:#}", Value::Array(rows));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -102,7 +105,7 @@ fn show(store: &Store, build: Option<&str>, as_json: bool) -> Result<ExitCode, R
     let records = records(store, &id)?;
     if as_json {
         for record in &records {
-            println!(
+            out!(
                 "{}",
                 serde_json::to_string(record).expect("records have only string keys")
             );
@@ -111,16 +114,16 @@ fn show(store: &Store, build: Option<&str>, as_json: bool) -> Result<ExitCode, R
     }
     let mut summary = Summary::default();
     let mut titles = StepTitles::default();
-    println!("build {id}");
+    out!("build {id}");
     for record in &records {
         summary.add(record);
         titles.learn(&record.event);
         if let Some(line) = shown(&record.event, &titles, &summary) {
-            println!("{line}");
+            out!("{line}");
         }
     }
     for line in summary.lines() {
-        println!("{line}");
+        out!("{line}");
     }
     Ok(ExitCode::SUCCESS)
 }

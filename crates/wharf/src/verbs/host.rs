@@ -8,6 +8,7 @@ use crate::{
     args::cli::{FormatArgs, GlobalArgs},
     machine::local,
     report::{Code, Report},
+    stdout::out,
 };
 
 /// Tries everything and tells.
@@ -20,7 +21,7 @@ pub(crate) fn run(global: &GlobalArgs, format: &FormatArgs) -> Result<ExitCode, 
     let report =
         probe(local.sandbox(), scratch.path()).map_err(|error| Report::new(Code::Environment, error))?;
     if format.json {
-        println!(
+        out!(
             "{}",
             serde_json::to_string_pretty(&report).expect("a report has only string keys")
         );
@@ -30,14 +31,14 @@ pub(crate) fn run(global: &GlobalArgs, format: &FormatArgs) -> Result<ExitCode, 
         let mark = if finding.works { "yes" } else { "no" };
         let name = serde_json::to_value(finding.feature).ok();
         let name = name.as_ref().and_then(|name| name.as_str()).unwrap_or_default();
-        println!("{mark:<4} {name:<18} {}", finding.detail);
+        out!("{mark:<4} {name:<18} {}", finding.detail);
         if let Some(remedy) = &finding.remedy {
-            println!("     {:<18} → {remedy}", "");
+            out!("     {:<18} → {remedy}", "");
         }
     }
     match report.rung {
-        Some(rung) => println!("steps run on the rung `{}`", format!("{rung:?}").to_lowercase()),
-        None => println!("steps can only run with --sandbox=chroot, which isolates little"),
+        Some(rung) => out!("steps run on the rung `{}`", format!("{rung:?}").to_lowercase()),
+        None => out!("steps can only run with --sandbox=chroot, which isolates little"),
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -11,6 +11,7 @@ use crate::{
     args::cli::{FormatArgs, GlobalArgs, InspectArgs, RmiArgs, TagArgs},
     machine::{Choices, local, machine},
     report::{Code, Message, Report},
+    stdout::out,
 };
 
 /// The most that is read of a manifest or configuration.
@@ -52,15 +53,15 @@ pub(crate) fn list(global: &GlobalArgs, format: &FormatArgs) -> Result<ExitCode,
             .iter()
             .map(|(name, image)| json!({"name": name, "digest": image.manifest, "named_at": image.named_at}))
             .collect();
-        println!("{:#}", Value::Array(rows));
+        out!("{:#}", Value::Array(rows));
         return Ok(ExitCode::SUCCESS);
     }
-    println!("{:<48} {:<14} {:>10}  CREATED", "NAME", "DIGEST", "SIZE");
+    out!("{:<48} {:<14} {:>10}  CREATED", "NAME", "DIGEST", "SIZE");
     for (name, image) in images {
         let familiar = name.parse::<Reference>().map_or(name, |name| name.familiar());
         let size = size(&local.store, &image).unwrap_or_default();
         let created = jiff::Timestamp::from_second(image.named_at).unwrap_or_default();
-        println!(
+        out!(
             "{familiar:<48} {:<14} {:>10}  {}",
             image.manifest.short(),
             HumanBytes(size).to_string(),
@@ -100,7 +101,7 @@ pub(crate) fn remove(global: &GlobalArgs, args: &RmiArgs) -> Result<ExitCode, Re
         let name = reference(text)?;
         find(&local.store, &name)?;
         local.store.remove_image(&name.to_string()).map_err(environment)?;
-        println!("removed {}", name.familiar());
+        out!("removed {}", name.familiar());
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -136,6 +137,6 @@ pub(crate) fn inspect(global: &GlobalArgs, args: &InspectArgs) -> Result<ExitCod
             "config": config.and_then(|digest| document(&local.store, &digest)),
         })
     };
-    println!("{shown:#}");
+    out!("{shown:#}");
     Ok(ExitCode::SUCCESS)
 }

@@ -13,6 +13,7 @@ use crate::{
     },
     machine::local,
     report::{Code, Message, Report},
+    stdout::out,
 };
 
 /// Shows, cleans or verifies the store.
@@ -49,25 +50,25 @@ fn df(global: &GlobalArgs, format: &FormatArgs) -> Result<ExitCode, Report> {
             .map(|(id, usage)| json!({"id": id, "count": usage.count, "bytes": usage.bytes}))
             .collect();
         value["caches"] = caches.into();
-        println!("{value:#}");
+        out!("{value:#}");
         return Ok(ExitCode::SUCCESS);
     }
-    println!("{}", local.store.path().display());
+    out!("{}", local.store.path().display());
     for (name, usage) in rows {
-        println!(
+        out!(
             "{name:<16} {:>10} {:>9}",
             HumanBytes(usage.bytes).to_string(),
             usage.count
         );
     }
     for (id, usage) in &report.caches {
-        println!(
+        out!(
             "cache {id:<10} {:>10} {:>9}",
             HumanBytes(usage.bytes).to_string(),
             usage.count
         );
     }
-    println!(
+    out!(
         "{:<16} {:>10}   {} images",
         "total",
         HumanBytes(report.total()).to_string(),
@@ -89,7 +90,7 @@ fn gc(global: &GlobalArgs, max_size: Option<&str>, caches: bool) -> Result<ExitC
         ..GcPolicy::default()
     };
     let report = local.store.gc(&policy).map_err(environment)?;
-    println!(
+    out!(
         "removed {} objects ({}), kept {} ({})",
         report.removed,
         HumanBytes(report.freed),
@@ -108,15 +109,15 @@ fn verify(global: &GlobalArgs, format: &FormatArgs) -> Result<ExitCode, Report> 
             .iter()
             .map(|damage| json!({"path": damage.path, "reason": damage.reason}))
             .collect();
-        println!(
+        out!(
             "{:#}",
             json!({"objects": report.objects, "bytes": report.bytes, "damage": damage})
         );
     } else {
         for damage in &report.damage {
-            println!("{}: {}", damage.path.display(), damage.reason);
+            out!("{}: {}", damage.path.display(), damage.reason);
         }
-        println!(
+        out!(
             "{} objects, {}: {} damaged",
             report.objects,
             HumanBytes(report.bytes),

@@ -15,6 +15,7 @@ use crate::{
     },
     machine::{Choices, local, machine},
     report::{Code, Report},
+    stdout::out,
 };
 
 /// Fetches an image and names it in the store.
@@ -50,7 +51,7 @@ pub(crate) fn pull(global: &GlobalArgs, args: &PullArgs) -> Result<ExitCode, Rep
         .store
         .put_image(&name.to_string(), &record)
         .map_err(|error| Report::new(Code::Environment, error))?;
-    println!("{} {}", name.familiar(), resolved.manifest);
+    out!("{} {}", name.familiar(), resolved.manifest);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -68,6 +69,6 @@ pub(crate) fn push(global: &GlobalArgs, args: &PushArgs) -> Result<ExitCode, Rep
         let hint = error.hint();
         Report::new(Code::Environment, error).with_hint(hint)
     })?;
-    println!("{} {}", name.familiar(), built.manifest);
+    out!("{} {}", name.familiar(), built.manifest);
     Ok(ExitCode::SUCCESS)
 }
