@@ -34,12 +34,15 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "wharf",
         &[
+            "base",
             "build",
             "dockerfile",
             "graph",
+            "http",
             "oci",
             "registry",
             "sandbox",
+            "solver",
             "store",
             "tree",
         ],

@@ -57,7 +57,14 @@ pub(crate) fn run(length: Length) -> Result<(), String> {
 }
 
 fn tests(length: Length) -> Command {
-    let mut command = cargo(&["test", "--workspace", "--no-fail-fast"]);
+    let mut command = cargo(&[
+        "test",
+        "--workspace",
+        "--lib",
+        "--bins",
+        "--tests",
+        "--no-fail-fast",
+    ]);
     if length == Length::Heavy {
         command.env("WHARF_TEST_HEAVY", "1");
     }
