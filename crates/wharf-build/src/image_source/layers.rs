@@ -141,7 +141,9 @@ fn unpack_layer(
         "diff-id-layer",
         &[diff_id.as_bytes(), parent.digest().0.as_bytes()],
     );
-    if let Some(id) = store.memo::<LayerId>(&key)? {
+    if let Some(id) = store.memo::<LayerId>(&key)?
+        && store.has_layer(&id)?
+    {
         return Ok(id);
     }
     let failed = |source| LayerImportError::Read {
