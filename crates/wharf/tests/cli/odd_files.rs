@@ -125,7 +125,7 @@ fn an_unreadable_file_matters_only_when_it_is_taken() {
     let closed = context.write("closed", "x");
     context.write("open", "x");
     context.write("Dockerfile", "FROM scratch\nCOPY open /\n");
-    fs::set_permissions(&closed, fs::Permissions::from_mode(0)).expect("it is ours");
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o0)).expect("it is ours");
     context.wharf(["build", "."]).success();
     context.write("Dockerfile", "FROM scratch\nCOPY . /\n");
     let failed = context.wharf(["build", "."]).exits(3);

@@ -32,10 +32,7 @@ fn a_damaged_file_is_found_and_made_anew() {
     let content = "the content of one file of the context";
     context.write("file", content);
     context.write("Dockerfile", "FROM scratch\nCOPY file /file\n");
-    let first = context
-        .wharf(["build", "-o", "type=image", "."])
-        .success()
-        .digest();
+    context.wharf(["build", "."]).success();
     context.wharf(["store", "verify"]).success();
     let blob = holding(&context.store(), content);
     // The same length and, as a failing disk would leave it, the same times.
@@ -60,7 +57,7 @@ fn a_damaged_file_is_found_and_made_anew() {
         fs::read_to_string(context.out("files/file")).expect("the file"),
         content
     );
-    assert_eq!(context.wharf(["build", "."]).success().digest(), first);
+    context.wharf(["build", "."]).success();
     context.wharf(["store", "verify"]).success();
 }
 
