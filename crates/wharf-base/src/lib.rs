@@ -8,6 +8,9 @@
 //! Nothing here runs a process: who runs the configure step is the caller's affair ([`Configurer`]). Nothing here reads the
 //! environment; addresses of archives come from the caller or from the host's own configuration, and none is compiled in.
 
+// Texts of a few lines are clearer as a `format!` a line than as a fold over a writer.
+#![allow(clippy::format_collect)]
+
 pub mod settings;
 mod suggest;
 

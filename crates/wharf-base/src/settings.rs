@@ -139,7 +139,7 @@ impl TryFrom<toml::Table> for BaseSettings {
         }
         Ok(Self {
             origin: origin(&table)?,
-            variant: string(&table, "variant")?.map_or(Ok(Variant::default()), |name| name.parse())?,
+            variant: string(&table, "variant")?.map_or(Ok(Variant::default()), str::parse)?,
             packages: names(&table, "packages")?,
             components: names(&table, "components")?,
             architectures: names(&table, "architectures")?,

@@ -64,7 +64,7 @@ pub enum AcquireError {
         /// The suite.
         suite: String,
         /// Why not.
-        source: SignatureError,
+        source: Box<SignatureError>,
     },
     /// The Release file must not be used.
     #[error("suite `{suite}` of the archive {archive} cannot be used")]
@@ -74,7 +74,7 @@ pub enum AcquireError {
         /// The suite.
         suite: String,
         /// Why not.
-        source: ReleaseError,
+        source: Box<ReleaseError>,
     },
     /// The suite has no packages of a component for an architecture.
     #[error("suite `{suite}` of the archive {archive} has no index of component `{component}` for {architecture}")]
@@ -212,15 +212,18 @@ impl Acquire {
             Some(digest) => verify_detached(&text, &self.store.read_blob(&digest, RELEASE_LIMIT)?, &keys, now),
         };
         let (name, suite) = names(archive);
-        let verified =
-            verified.map_err(|source| AcquireError::Signature { archive: name.clone(), suite: suite.clone(), source })?;
+        let verified = verified.map_err(|source| AcquireError::Signature {
+            archive: name.clone(),
+            suite: suite.clone(),
+            source: Box::new(source),
+        })?;
         let set = archive.entry.check_valid_until.or_else(|| host.conf.is_on("acquire::check-valid-until"));
         let clock = Clock { now: self.now, check_valid_until: set.unwrap_or(true) };
         let release = Release::parse(&verified.text).and_then(|release| {
             release.check(&archive.entry.suite, clock)?;
             Ok(release)
         });
-        release.map_err(|source| AcquireError::Release { archive: name, suite, source })
+        release.map_err(|source| AcquireError::Release { archive: name, suite, source: Box::new(source) })
     }
 
     /// The indexes of an archive for one architecture: one a component, and one more where packages for all architectures
@@ -265,7 +268,7 @@ impl Acquire {
         let full = format!("{}/{path}{suffix}", archive.directory());
         let bytes = self.fetch_index(archive, release, &full, file).await?;
         let failed = |source| AcquireError::Index { path: full.clone(), source };
-        let text = decompress(&bytes, suffix).and_then(|reader| reduce(BufReader::with_capacity(1 << 18, reader)));
+        let text = reduce(BufReader::with_capacity(1 << 18, decompress(&bytes, suffix)));
         let reduced = self.store.put_bytes(text.map_err(failed)?.as_bytes())?;
         self.store.set_memo(&key, &reduced, &[Root::Blob(reduced)])?;
         self.reduced(&reduced)
@@ -306,12 +309,12 @@ fn candidates<'r>(release: &'r Release, path: &str) -> impl Iterator<Item = (&'s
     [".xz", ".gz", ""].into_iter().filter_map(move |suffix| Some((suffix, release.file(&format!("{path}{suffix}"))?)))
 }
 
-fn decompress<'b>(bytes: &'b [u8], suffix: &str) -> io::Result<Box<dyn Read + 'b>> {
-    Ok(match suffix {
+fn decompress<'b>(bytes: &'b [u8], suffix: &str) -> Box<dyn Read + 'b> {
+    match suffix {
         ".xz" => Box::new(liblzma::read::XzDecoder::new_multi_decoder(bytes)),
         ".gz" => Box::new(flate2::read::MultiGzDecoder::new(bytes)),
         _ => Box::new(bytes),
-    })
+    }
 }
 
 /// The directory of a `file:` or `copy:` address.

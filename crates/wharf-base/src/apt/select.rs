@@ -198,7 +198,13 @@ mod tests {
         };
         assert_eq!(error("'dpgk'"), "no archive has a package `dpgk` (did you mean `dpkg`?)");
         assert_eq!(error("'twin'"), "`twin` is provided by several packages: name one of twin-a, twin-b");
-        insta::assert_snapshot!(error("'broken'"), @"");
-        insta::assert_snapshot!(error("'old', 'dpkg'"), @"");
+        insta::assert_snapshot!(error("'broken'"), @r"
+        the packages cannot be installed together
+        broken cannot be installed because there are no viable options:
+        └─ broken 1 would require
+           └─ nowhere (>= 2), for which no candidates were found.
+        ");
+        let conflict = error("'old', 'dpkg'");
+        assert!(conflict.contains("old 1") && conflict.contains("dpkg"), "{conflict}");
     }
 }

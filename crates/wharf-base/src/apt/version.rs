@@ -46,8 +46,8 @@ fn compare(mut left: &[u8], mut right: &[u8]) -> Ordering {
     while !left.is_empty() || !right.is_empty() {
         let (left_text, left_rest) = split_run(left, |byte| !byte.is_ascii_digit());
         let (right_text, right_rest) = split_run(right, |byte| !byte.is_ascii_digit());
-        let (left_number, left_rest) = split_run(left_rest, |byte| byte.is_ascii_digit());
-        let (right_number, right_rest) = split_run(right_rest, |byte| byte.is_ascii_digit());
+        let (left_number, left_rest) = split_run(left_rest, u8::is_ascii_digit);
+        let (right_number, right_rest) = split_run(right_rest, u8::is_ascii_digit);
         let order = compare_text(left_text, right_text).then_with(|| compare_numbers(left_number, right_number));
         if order.is_ne() {
             return order;

@@ -112,7 +112,7 @@ fn write_triggers<'c>(writer: &mut Writer<'_>, controls: impl Iterator<Item = &'
             };
             let who = format!("{}{suffix}\n", control.info_name());
             if trigger.starts_with('/') {
-                paths.push_str(&format!("{trigger} {who}"));
+                paths.extend([trigger, " ", &who]);
             } else if is_trigger_name(trigger) {
                 named.entry(trigger).or_default().push_str(&who);
             }

@@ -4,7 +4,11 @@
 //! `run_cleanup`). With one, a path is the base's when its packages ship it or when a script made it where neither the
 //! base nor the helper had anything; accounts are kept whoever's file they stand in, since files may belong to them.
 
-use std::{collections::BTreeSet, io, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+    sync::Arc,
+};
 
 use wharf_tree::{
     Attrs, BlobRead, BlobSink, Dir, DirRole, Entry, FollowLast, Layer, Mtime, Name, Node, Tree, TreeBuilder, TreePath,
@@ -54,7 +58,7 @@ const ACCOUNTS: &[&str] = &["etc/passwd", "etc/group", "etc/shadow", "etc/gshado
 /// The base's second layer: over its unpacked files.
 pub fn finish(configured: &Configured<'_>, blobs: &dyn BlobRead, sink: &mut dyn BlobSink) -> io::Result<Layer> {
     let result = merge(configured.root, configured.upper);
-    let kept = Pruner { helper: configured.helper.is_some() }.prune(configured, &result);
+    let kept = prune(configured, &result);
     let mut builder = TreeBuilder::from_tree(&kept);
     clean(&mut builder, &kept, sink)?;
     if configured.helper.is_some() {
@@ -62,11 +66,6 @@ pub fn finish(configured: &Configured<'_>, blobs: &dyn BlobRead, sink: &mut dyn 
         add_alternatives(&mut builder, &kept, &result, blobs)?;
     }
     Ok(diff(configured.unpacked, &builder.finish()))
-}
-
-/// Decides path by path, walking all trees at once.
-struct Pruner {
-    helper: bool,
 }
 
 /// The same path in all trees.
@@ -78,41 +77,37 @@ struct Place<'t> {
     upper: Option<&'t Entry>,
 }
 
-impl Pruner {
-    fn prune(&self, configured: &Configured<'_>, result: &Tree) -> Tree {
-        if !self.helper {
-            return result.clone();
-        }
-        let place = Place {
-            result: &result.root,
-            base: Some(&configured.base.root),
-            helper: configured.helper.map(|helper| &helper.root),
-            upper: Some(&configured.upper.root),
-        };
-        let root = self.entry(place, &TreePath::root()).unwrap_or_else(|| Tree::empty().root);
-        let kept = Tree { root, links: Arc::default() };
-        let links = result.links.retain(|path| kept.get(path).is_some());
-        Tree { links: Arc::new(links), ..kept }
-    }
+/// What of the result is the base's, decided path by path.
+fn prune(configured: &Configured<'_>, result: &Tree) -> Tree {
+    let Some(helper) = configured.helper else {
+        return result.clone();
+    };
+    let place = Place {
+        result: &result.root,
+        base: Some(&configured.base.root),
+        helper: Some(&helper.root),
+        upper: Some(&configured.upper.root),
+    };
+    let root = prune_entry(place, &TreePath::root()).unwrap_or_else(|| Tree::empty().root);
+    let kept = Tree { root, links: Arc::default() };
+    let links = result.links.retain(|path| kept.get(path).is_some());
+    Tree { links: Arc::new(links), ..kept }
+}
 
-    fn entry(&self, place: Place<'_>, path: &TreePath) -> Option<Entry> {
-        let own = place.base.is_some() || (place.touched() && (place.helper.is_none() || is_account(path)));
-        let Some(dir) = place.result.node.as_dir() else {
-            return own.then(|| place.result.clone());
-        };
-        let children: std::collections::BTreeMap<Name, Entry> = dir
-            .entries()
-            .iter()
-            .filter_map(|(name, entry)| {
-                let child = place.child(name, entry);
-                Some((name.clone(), self.entry(child, &path.join(name))?))
-            })
-            .collect();
-        (own || !children.is_empty()).then(|| Entry {
-            node: Node::Dir(Arc::new(Dir::new(children)), DirRole::Full),
-            ..place.result.clone()
-        })
-    }
+fn prune_entry(place: Place<'_>, path: &TreePath) -> Option<Entry> {
+    let own = place.base.is_some() || (place.touched() && (place.helper.is_none() || is_account(path)));
+    let Some(dir) = place.result.node.as_dir() else {
+        return own.then(|| place.result.clone());
+    };
+    let child = |(name, entry): (&Name, &Entry)| {
+        let below = prune_entry(place.child(name, entry), &path.join(name))?;
+        Some((name.clone(), below))
+    };
+    let children: BTreeMap<Name, Entry> = dir.entries().iter().filter_map(child).collect();
+    (own || !children.is_empty()).then(|| Entry {
+        node: Node::Dir(Arc::new(Dir::new(children)), DirRole::Full),
+        ..place.result.clone()
+    })
 }
 
 impl<'t> Place<'t> {

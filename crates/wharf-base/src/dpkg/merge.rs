@@ -262,7 +262,7 @@ impl Folder {
     }
 
     fn item(&self, path: &TreePath) -> Option<&Item> {
-        let (last, parents) = path.components().rev().next().zip(path.parent())?;
+        let (last, parents) = path.components().next_back().zip(path.parent())?;
         let folder = parents.components().try_fold(self, |folder, name| match folder.items.get(name)? {
             Item::Folder(folder) => Some(folder),
             Item::Leaf { .. } => None,

@@ -36,7 +36,7 @@ fn md5sums(files: &Layer, list: &[String], control: &Control, blobs: &dyn BlobRe
         let is_conffile = control.conffiles.iter().any(|(conffile, _)| conffile == path);
         if let Some(entry) = file_at(files, path).filter(|_| !is_conffile) {
             let sum = sum_of(entry, blobs)?;
-            text.push_str(&format!("{sum}  {}\n", path.trim_start_matches('/')));
+            text.extend([&sum, "  ", path.trim_start_matches('/'), "\n"]);
         }
     }
     Ok(text)
