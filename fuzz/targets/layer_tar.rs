@@ -31,9 +31,13 @@ impl BlobRead for Blobs {
 
 fuzz_target!(|bytes: &[u8]| {
     let mut blobs = Blobs::default();
-    let Ok(layer) = tar::import(bytes, &mut blobs, &tar::ImportOptions::default()) else { return };
+    let Ok(layer) = tar::import(bytes, &mut blobs, &tar::ImportOptions::default()) else {
+        return;
+    };
     let merged = merge(&Tree::empty(), &layer);
     let mut out = Vec::new();
-    tar::export(&layer, &merged, &blobs, &tar::ExportOptions::default(), &mut out).expect("what was taken can be written");
-    tar::import(&out[..], &mut Blobs::default(), &tar::ImportOptions::default()).expect("what was written can be read");
+    tar::export(&layer, &merged, &blobs, &tar::ExportOptions::default(), &mut out)
+        .expect("what was taken can be written");
+    tar::import(&out[..], &mut Blobs::default(), &tar::ImportOptions::default())
+        .expect("what was written can be read");
 });

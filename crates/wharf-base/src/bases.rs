@@ -75,7 +75,11 @@ impl Bases {
     /// Reads the machine's apt configuration.
     pub fn new(context: Context, options: Options) -> Result<Self, BaseError> {
         let host = Arc::new(HostApt::read(&options.host_root)?);
-        Ok(Self { context, options, host })
+        Ok(Self {
+            context,
+            options,
+            host,
+        })
     }
 
     /// Chooses the packages of a base for a platform. With a lock, no archive is asked.
@@ -100,7 +104,11 @@ impl Bases {
         architectures: &[String],
         archives: &[Archive],
     ) -> Result<Resolution, BaseError> {
-        let now = self.options.now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64);
+        let now = self
+            .options
+            .now
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| since.as_secs() as i64);
         let acquire = Acquire {
             store: self.context.store.clone(),
             client: self.context.client.clone(),
@@ -108,8 +116,18 @@ impl Bases {
             lifetime: self.options.lifetime,
         };
         let observer = Arc::clone(&self.context.observer);
-        let resolver = Resolver { acquire, host: Arc::clone(&self.host), observer };
-        Ok(resolver.resolve(Wishes { settings, architectures, archives }).await?)
+        let resolver = Resolver {
+            acquire,
+            host: Arc::clone(&self.host),
+            observer,
+        };
+        Ok(resolver
+            .resolve(Wishes {
+                settings,
+                architectures,
+                archives,
+            })
+            .await?)
     }
 
     /// The base of a resolution, if it was made before and is still in the store.
@@ -119,7 +137,11 @@ impl Bases {
 
     /// The base of a resolution: the one that was made before, or a new one. What its packages' scripts need is run by
     /// `configurer`, at most twice: for the helper, where one is needed and not there, and for the base.
-    pub async fn make(&self, resolution: &Resolution, configurer: Arc<dyn Configurer>) -> Result<Base, BaseError> {
+    pub async fn make(
+        &self,
+        resolution: &Resolution,
+        configurer: Arc<dyn Configurer>,
+    ) -> Result<Base, BaseError> {
         if let Some(base) = self.finished(resolution)? {
             return Ok(base);
         }
@@ -132,7 +154,11 @@ impl Bases {
         self.configure(prepared, configurer).await
     }
 
-    async fn make_alone(&self, resolution: &Resolution, configurer: Arc<dyn Configurer>) -> Result<Base, BaseError> {
+    async fn make_alone(
+        &self,
+        resolution: &Resolution,
+        configurer: Arc<dyn Configurer>,
+    ) -> Result<Base, BaseError> {
         if let Some(base) = self.finished(resolution)? {
             return Ok(base);
         }
@@ -143,13 +169,21 @@ impl Bases {
         self.configure(prepared, configurer).await
     }
 
-    async fn configure(&self, prepared: Prepared, configurer: Arc<dyn Configurer>) -> Result<Base, BaseError> {
+    async fn configure(
+        &self,
+        prepared: Prepared,
+        configurer: Arc<dyn Configurer>,
+    ) -> Result<Base, BaseError> {
         let bases = self.clone();
         let done = spawn_blocking(move || {
             let upper = match &prepared.plan.configure {
                 None => Layer::empty(),
                 Some(op) => {
-                    bases.tell(Progress::Started { phase: Phase::Configure, bytes: 0, items: 0 });
+                    bases.tell(Progress::Started {
+                        phase: Phase::Configure,
+                        bytes: 0,
+                        items: 0,
+                    });
                     let upper = configurer.configure(op)?;
                     bases.tell(Progress::Finished(Phase::Configure));
                     upper
@@ -162,11 +196,25 @@ impl Bases {
 
     /// Fetches, unpacks and merges the packages of a resolution.
     pub async fn prepare(&self, resolution: &Resolution) -> Result<Prepared, BaseError> {
-        let Context { store, client, observer } = self.context.clone();
-        let unpacked = Fetcher { store, client, observer }.unpacked::<Dpkg>(resolution).await?;
+        let Context {
+            store,
+            client,
+            observer,
+        } = self.context.clone();
+        let unpacked = Fetcher {
+            store,
+            client,
+            observer,
+        }
+        .unpacked::<Dpkg>(resolution)
+        .await?;
         let (bases, resolution) = (self.clone(), resolution.clone());
         let assembled = spawn_blocking(move || {
-            bases.tell(Progress::Started { phase: Phase::Assemble, bytes: 0, items: unpacked.len() as u64 });
+            bases.tell(Progress::Started {
+                phase: Phase::Assemble,
+                bytes: 0,
+                items: unpacked.len() as u64,
+            });
             let assembly = Dpkg::assemble(&resolution, &unpacked, &bases.context.store)?;
             let prepared = bases.prepared(resolution, assembly)?;
             bases.tell(Progress::Finished(Phase::Assemble));
@@ -184,10 +232,26 @@ impl Bases {
             layers: vec![unpacked, database],
             root: Arc::new(assembly.base.clone()),
         });
-        let packages: Vec<_> = assembly.order.iter().map(|position| resolution.packages[*position].clone()).collect();
+        let packages: Vec<_> = assembly
+            .order
+            .iter()
+            .map(|position| resolution.packages[*position].clone())
+            .collect();
         let config = config(&packages);
-        let plan = BasePlan { key: resolution.key(), packages, unpacked, database, configure, config };
-        Ok(Prepared { resolution, assembly, helped: None, plan })
+        let plan = BasePlan {
+            key: resolution.key(),
+            packages,
+            unpacked,
+            database,
+            configure,
+            config,
+        };
+        Ok(Prepared {
+            resolution,
+            assembly,
+            helped: None,
+            plan,
+        })
     }
 
     /// Puts a finished base of the essential packages below one that lacks what its scripts need.
@@ -201,17 +265,32 @@ impl Bases {
             op.layers = vec![below, plan.unpacked, plan.database, joint];
             op.root = Arc::new(helped.root.clone());
         }
-        Ok(Prepared { plan, helped: Some(helped), ..prepared })
+        Ok(Prepared {
+            plan,
+            helped: Some(helped),
+            ..prepared
+        })
     }
 
     /// The base, given what its configure step wrote over the plan's root.
     pub fn finish(&self, prepared: &Prepared, upper: &Layer) -> Result<Base, BaseError> {
         let store = &self.context.store;
-        let Prepared { resolution, assembly, helped, plan } = prepared;
+        let Prepared {
+            resolution,
+            assembly,
+            helped,
+            plan,
+        } = prepared;
         let second = Dpkg::finish(resolution, assembly, helped.as_ref(), upper, store)?;
         let layers = vec![plan.unpacked, store.put_layer(&second)?];
         let tree: TreeDigest = merge(&assembly.unpacked, &second).digest();
-        let base = Base { key: plan.key, layers, tree, config: plan.config.clone(), packages: plan.packages.clone() };
+        let base = Base {
+            key: plan.key,
+            layers,
+            tree,
+            config: plan.config.clone(),
+            packages: plan.packages.clone(),
+        };
         let roots: Vec<_> = base.layers.iter().copied().map(Root::Layer).collect();
         store.set_memo(&memo_key(base.key), &base, &roots)?;
         Ok(base)
@@ -240,7 +319,9 @@ fn architectures(settings: &BaseSettings, platform: &Platform) -> Result<Vec<Str
         return Ok(settings.architectures.clone());
     }
     let known = architecture::of_platform(platform);
-    known.map(|name| vec![name.to_owned()]).ok_or_else(|| BaseError::Architecture(platform.to_string()))
+    known
+        .map(|name| vec![name.to_owned()])
+        .ok_or_else(|| BaseError::Architecture(platform.to_string()))
 }
 
 fn locked(

@@ -3,12 +3,7 @@
 use wharf_store::{BlobError, StoreError, TreeError};
 
 use crate::{
-    apt::{
-        acquire::AcquireError,
-        host::HostError,
-        origin::OriginError,
-        resolve::ResolveError,
-    },
+    apt::{acquire::AcquireError, host::HostError, origin::OriginError, resolve::ResolveError},
     dpkg::{archive::ArchiveError, merge::MergeError},
     lock::LockError,
     plan::ConfigureError,

@@ -34,10 +34,15 @@ pub(crate) struct Fetcher {
 
 impl Fetcher {
     /// What the store remembers of each package, in the resolution's order; what it does not know is fetched and unpacked.
-    pub(crate) async fn unpacked<F: PackageFormat>(&self, resolution: &Resolution) -> Result<Vec<F::Unpacked>, BaseError> {
+    pub(crate) async fn unpacked<F: PackageFormat>(
+        &self,
+        resolution: &Resolution,
+    ) -> Result<Vec<F::Unpacked>, BaseError> {
         let kept = resolution.packages.iter().map(|package| self.kept::<F>(package));
         let mut all: Vec<Option<F::Unpacked>> = kept.collect::<Result<_, _>>()?;
-        let missing: Vec<_> = (0..all.len()).filter(|position| all[*position].is_none()).collect();
+        let missing: Vec<_> = (0..all.len())
+            .filter(|position| all[*position].is_none())
+            .collect();
         if !missing.is_empty() {
             for (position, unpacked) in self.fetch_all::<F>(resolution, &missing).await? {
                 all[position] = Some(unpacked);
@@ -55,25 +60,47 @@ impl Fetcher {
         resolution: &Resolution,
         missing: &[usize],
     ) -> Result<Vec<(usize, F::Unpacked)>, BaseError> {
-        let bytes = missing.iter().map(|position| resolution.packages[*position].size).sum();
+        let bytes = missing
+            .iter()
+            .map(|position| resolution.packages[*position].size)
+            .sum();
         let items = missing.len() as u64;
-        self.observer.progress(Progress::Started { phase: Phase::Download, bytes, items });
-        self.observer.progress(Progress::Started { phase: Phase::Unpack, bytes, items });
+        self.observer.progress(Progress::Started {
+            phase: Phase::Download,
+            bytes,
+            items,
+        });
+        self.observer.progress(Progress::Started {
+            phase: Phase::Unpack,
+            bytes,
+            items,
+        });
         let folder = Arc::new(self.store.work_dir()?);
         let threads = std::thread::available_parallelism().map_or(2, usize::from);
         let unpacking = Arc::new(Semaphore::new(threads));
         let tasks = missing.iter().map(|position| {
-            let (fetcher, package, url) = (self.clone(), resolution.packages[*position].clone(), resolution.url(&resolution.packages[*position]));
+            let (fetcher, package, url) = (
+                self.clone(),
+                resolution.packages[*position].clone(),
+                resolution.url(&resolution.packages[*position]),
+            );
             let (folder, unpacking) = (Arc::clone(&folder), Arc::clone(&unpacking));
             async move {
                 let file = fetcher.fetch(&package, &url, &folder).await?;
-                fetcher.observer.progress(Progress::Advanced { phase: Phase::Download, bytes: 0, items: 1 });
+                fetcher.observer.progress(Progress::Advanced {
+                    phase: Phase::Download,
+                    bytes: 0,
+                    items: 1,
+                });
                 let unpacked = fetcher.unpack::<F>(package, file, unpacking).await?;
                 Ok::<_, BaseError>((*position, unpacked))
             }
         });
         // Twice as many tasks as connections: a task that unpacks does not keep the line idle.
-        let done = stream::iter(tasks).buffer_unordered(CONNECTIONS + threads).try_collect().await?;
+        let done = stream::iter(tasks)
+            .buffer_unordered(CONNECTIONS + threads)
+            .try_collect()
+            .await?;
         self.observer.progress(Progress::Finished(Phase::Download));
         self.observer.progress(Progress::Finished(Phase::Unpack));
         Ok(done)
@@ -90,7 +117,11 @@ impl Fetcher {
             source: Box::new(source),
         };
         let path = folder.path().join(package.sha256.hex());
-        let mut file = File::options().read(true).write(true).create_new(true).open(&path)?;
+        let mut file = File::options()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .open(&path)?;
         // Nothing needs the name: the file goes when it is closed.
         std::fs::remove_file(&path)?;
         let request = Request::get_text(url).map_err(failed)?;
@@ -99,7 +130,11 @@ impl Fetcher {
         while let Some(chunk) = download.chunk().await.map_err(failed)? {
             file.write_all(&chunk)?;
             let bytes = chunk.len() as u64;
-            self.observer.progress(Progress::Advanced { phase: Phase::Download, bytes, items: 0 });
+            self.observer.progress(Progress::Advanced {
+                phase: Phase::Download,
+                bytes,
+                items: 0,
+            });
         }
         file.rewind()?;
         Ok(file)
@@ -119,7 +154,11 @@ impl Fetcher {
             Ok::<_, BaseError>(unpacked)
         });
         let unpacked = unpacked.await.map_err(|_| BaseError::Stopped)??;
-        self.observer.progress(Progress::Advanced { phase: Phase::Unpack, bytes, items: 1 });
+        self.observer.progress(Progress::Advanced {
+            phase: Phase::Unpack,
+            bytes,
+            items: 1,
+        });
         Ok(unpacked)
     }
 }
@@ -129,13 +168,22 @@ fn memo_key<F: PackageFormat>(package: &Package) -> MemoKey {
 }
 
 fn open_local(package: &Package, url: &str) -> Result<File, BaseError> {
-    let failed = |source| BaseError::Local { package: package.name.clone(), source };
+    let failed = |source| BaseError::Local {
+        package: package.name.clone(),
+        source,
+    };
     let path = local_root(url).unwrap_or_default().replace("%25", "%");
     let mut file = File::open(path).map_err(failed)?;
     let mut hasher = Hasher::new();
-    io::copy(&mut std::io::Read::by_ref(&mut file).take(package.size), &mut hasher).map_err(failed)?;
+    io::copy(
+        &mut std::io::Read::by_ref(&mut file).take(package.size),
+        &mut hasher,
+    )
+    .map_err(failed)?;
     if hasher.finish() != package.sha256 {
-        return Err(BaseError::Hash { package: package.name.clone() });
+        return Err(BaseError::Hash {
+            package: package.name.clone(),
+        });
     }
     file.rewind().map_err(failed)?;
     Ok(file)

@@ -92,7 +92,10 @@ impl LockError {
 
 impl Default for LockFile {
     fn default() -> Self {
-        Self { version: VERSION, base: BTreeMap::new() }
+        Self {
+            version: VERSION,
+            base: BTreeMap::new(),
+        }
     }
 }
 
@@ -100,7 +103,11 @@ impl LockFile {
     /// Reads a lock file's text.
     pub fn parse(text: &str) -> Result<Self, LockError> {
         let file: Self = toml::from_str(text).map_err(LockError::Syntax)?;
-        if file.version == VERSION { Ok(file) } else { Err(LockError::Version(file.version)) }
+        if file.version == VERSION {
+            Ok(file)
+        } else {
+            Err(LockError::Version(file.version))
+        }
     }
 
     /// The text of the file. Equal locks give equal bytes.
@@ -122,11 +129,18 @@ impl LockFile {
         let locked = LockedBase {
             settings: digest(settings),
             foreign: foreign.to_vec(),
-            archive: resolution.archives.iter().map(ArchiveState::without_address).collect(),
+            archive: resolution
+                .archives
+                .iter()
+                .map(ArchiveState::without_address)
+                .collect(),
             package: resolution.packages.clone(),
             helper: resolution.helper.clone(),
         };
-        self.base.entry(name.to_owned()).or_default().insert(architecture.clone(), locked);
+        self.base
+            .entry(name.to_owned())
+            .or_default()
+            .insert(architecture.clone(), locked);
     }
 
     /// Forgets bases that are not `kept`.
@@ -145,21 +159,41 @@ impl LockedBase {
         addresses: &[String],
     ) -> Result<Resolution, LockError> {
         if self.settings != digest(settings) {
-            return Err(LockError::Outdated { base: base.to_owned() });
+            return Err(LockError::Outdated {
+                base: base.to_owned(),
+            });
         }
         if self.archive.len() != addresses.len() {
             let (locked, present) = (self.archive.len(), addresses.len());
-            return Err(LockError::Archives { base: base.to_owned(), locked, present });
+            return Err(LockError::Archives {
+                base: base.to_owned(),
+                locked,
+                present,
+            });
         }
         let packages = self.package.iter().chain(self.helper.iter().flatten());
-        if let Some(stray) = packages.into_iter().find(|package| package.archive >= self.archive.len()) {
+        if let Some(stray) = packages
+            .into_iter()
+            .find(|package| package.archive >= self.archive.len())
+        {
             let (package, archive) = (stray.name.clone(), stray.archive);
-            return Err(LockError::NoSuchArchive { base: base.to_owned(), package, archive });
+            return Err(LockError::NoSuchArchive {
+                base: base.to_owned(),
+                package,
+                archive,
+            });
         }
         let archives = self.archive.iter().zip(addresses);
         Ok(Resolution {
-            architectures: std::iter::once(architecture.to_owned()).chain(self.foreign.iter().cloned()).collect(),
-            archives: archives.map(|(archive, uri)| ArchiveState { uri: uri.clone(), ..archive.clone() }).collect(),
+            architectures: std::iter::once(architecture.to_owned())
+                .chain(self.foreign.iter().cloned())
+                .collect(),
+            archives: archives
+                .map(|(archive, uri)| ArchiveState {
+                    uri: uri.clone(),
+                    ..archive.clone()
+                })
+                .collect(),
             packages: self.package.clone(),
             helper: self.helper.clone(),
             sources: String::new(),
@@ -214,12 +248,20 @@ mod tests {
         let mut file = LockFile::default();
         file.set("runtime", &wanted, &resolution());
         let text = file.to_text();
-        assert!(!text.contains("secret") && !text.contains("example.test"), "{text}");
+        assert!(
+            !text.contains("secret") && !text.contains("example.test"),
+            "{text}"
+        );
         let read = LockFile::parse(&text).unwrap();
         assert_eq!(read, file);
         let locked = read.base("runtime", "amd64").unwrap();
         let addresses = ["http://user:secret@example.test".to_owned()];
-        assert_eq!(locked.resolution("runtime", &wanted, "amd64", &addresses).unwrap(), resolution());
+        assert_eq!(
+            locked
+                .resolution("runtime", &wanted, "amd64", &addresses)
+                .unwrap(),
+            resolution()
+        );
     }
 
     #[test]
@@ -228,9 +270,20 @@ mod tests {
         file.set("runtime", &settings("apt = 'host'"), &resolution());
         let locked = file.base("runtime", "amd64").unwrap();
         let changed = settings("apt = 'host'\npackages = ['b']");
-        let error = locked.resolution("runtime", &changed, "amd64", &[String::new()]).unwrap_err();
-        assert_eq!(error.to_string(), "the lock of base `runtime` is out of date: its settings have changed");
-        assert!(matches!(LockFile::parse("version = 9"), Err(LockError::Version(9))));
-        assert!(matches!(LockFile::parse("version = 1\nbsae = 1"), Err(LockError::Syntax(_))));
+        let error = locked
+            .resolution("runtime", &changed, "amd64", &[String::new()])
+            .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the lock of base `runtime` is out of date: its settings have changed"
+        );
+        assert!(matches!(
+            LockFile::parse("version = 9"),
+            Err(LockError::Version(9))
+        ));
+        assert!(matches!(
+            LockFile::parse("version = 1\nbsae = 1"),
+            Err(LockError::Syntax(_))
+        ));
     }
 }

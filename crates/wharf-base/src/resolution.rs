@@ -39,7 +39,10 @@ pub struct ArchiveState {
 impl ArchiveState {
     /// What a lock keeps of it.
     pub(crate) fn without_address(&self) -> Self {
-        Self { uri: String::new(), ..self.clone() }
+        Self {
+            uri: String::new(),
+            ..self.clone()
+        }
     }
 }
 
@@ -58,10 +61,16 @@ impl Resolution {
         add(&self.architectures.join(" "));
         add(&self.sources);
         add(if self.marks_dependencies { "marks" } else { "" });
-        for (list, packages) in [("packages", Some(&self.packages)), ("helper", self.helper.as_ref())] {
+        for (list, packages) in [
+            ("packages", Some(&self.packages)),
+            ("helper", self.helper.as_ref()),
+        ] {
             add(list);
             for package in packages.into_iter().flatten() {
-                add(&format!("{} {} {:?}", package.name, package.sha256, package.reason));
+                add(&format!(
+                    "{} {} {:?}",
+                    package.name, package.sha256, package.reason
+                ));
             }
         }
         BaseKey(hasher.finish())
@@ -70,7 +79,13 @@ impl Resolution {
     /// The helper as a base of its own: without sources, since nobody will use it as an image.
     pub fn of_helper(&self) -> Option<Self> {
         let packages = self.helper.clone()?;
-        Some(Self { packages, helper: None, sources: String::new(), marks_dependencies: false, ..self.clone() })
+        Some(Self {
+            packages,
+            helper: None,
+            sources: String::new(),
+            marks_dependencies: false,
+            ..self.clone()
+        })
     }
 
     /// Length of all package files together, in bytes.
@@ -80,20 +95,31 @@ impl Resolution {
 
     /// Where a package's file is.
     pub fn url(&self, package: &Package) -> String {
-        let uri = self.archives.get(package.archive).map_or("", |archive| &archive.uri);
+        let uri = self
+            .archives
+            .get(package.archive)
+            .map_or("", |archive| &archive.uri);
         format!("{uri}/{}", escape(&package.path))
     }
 
     /// Packages that nobody asked for.
     pub fn dependencies(&self) -> impl Iterator<Item = &Package> {
-        self.packages.iter().filter(|package| package.reason == Reason::Dependency)
+        self.packages
+            .iter()
+            .filter(|package| package.reason == Reason::Dependency)
     }
 }
 
 /// File names hold `%3a` where versions have a colon: that `%` is meant.
 fn escape(path: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_graphic() && !b"%#?\"<>\\^`{|}".contains(&byte);
-    let byte = |byte: u8| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    let byte = |byte: u8| {
+        if plain(byte) {
+            char::from(byte).to_string()
+        } else {
+            format!("%{byte:02X}")
+        }
+    };
     path.bytes().map(byte).collect()
 }
 
@@ -145,7 +171,11 @@ mod tests {
         let mut other = one.clone();
         other.packages[0].sha256 = Digest::of(b"b");
         assert_ne!(one.key(), other.key());
-        let helped = Resolution { helper: Some(one.packages.clone()), packages: vec![], ..one.clone() };
+        let helped = Resolution {
+            helper: Some(one.packages.clone()),
+            packages: vec![],
+            ..one.clone()
+        };
         assert_ne!(one.key(), helped.key());
     }
 }

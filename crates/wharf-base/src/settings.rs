@@ -100,7 +100,9 @@ pub enum SettingsError {
         suggestion: Option<&'static str>,
     },
     /// No source of packages, or two of them.
-    #[error("a base needs exactly one of `apt = \"host\"`, `debian = \"<suite>\"` and `ubuntu = \"<suite>\"`")]
+    #[error(
+        "a base needs exactly one of `apt = \"host\"`, `debian = \"<suite>\"` and `ubuntu = \"<suite>\"`"
+    )]
     Origin,
     /// `apt` is not `host`.
     #[error("`apt = \"{0}\"`: the only value is \"host\"")]
@@ -153,15 +155,21 @@ impl std::str::FromStr for Variant {
 
     fn from_str(name: &str) -> Result<Self, SettingsError> {
         let known = VARIANTS.iter().find(|(known, _)| *known == name);
-        known.map(|(_, variant)| *variant).ok_or_else(|| SettingsError::UnknownVariant {
-            variant: name.to_owned(),
-            suggestion: nearest(name, VARIANTS.iter().map(|(name, _)| *name)),
-        })
+        known
+            .map(|(_, variant)| *variant)
+            .ok_or_else(|| SettingsError::UnknownVariant {
+                variant: name.to_owned(),
+                suggestion: nearest(name, VARIANTS.iter().map(|(name, _)| *name)),
+            })
     }
 }
 
 fn origin(table: &toml::Table) -> Result<Origin, SettingsError> {
-    match (string(table, "apt")?, string(table, "debian")?, string(table, "ubuntu")?) {
+    match (
+        string(table, "apt")?,
+        string(table, "debian")?,
+        string(table, "ubuntu")?,
+    ) {
         (Some("host"), None, None) => Ok(Origin::Host),
         (Some(other), None, None) => Err(SettingsError::Apt(other.to_owned())),
         (None, Some(suite), None) => Ok(Origin::Debian(name("debian", suite)?)),
@@ -183,7 +191,10 @@ fn boolean(table: &toml::Table, key: &'static str) -> Result<bool, SettingsError
 }
 
 fn names(table: &toml::Table, key: &'static str) -> Result<Vec<String>, SettingsError> {
-    let wrong = || SettingsError::Type { key, expected: "a list of strings" };
+    let wrong = || SettingsError::Type {
+        key,
+        expected: "a list of strings",
+    };
     let Some(value) = table.get(key) else {
         return Ok(Vec::new());
     };
@@ -195,11 +206,17 @@ fn names(table: &toml::Table, key: &'static str) -> Result<Vec<String>, Settings
 /// What Debian's policy (5.6.1) allows in names, and `:` before an architecture, `/` in suites and components.
 fn name(key: &'static str, value: &str) -> Result<String, SettingsError> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.:/_~".contains(&byte);
-    let starts_well = value.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
+    let starts_well = value
+        .bytes()
+        .next()
+        .is_some_and(|byte| byte.is_ascii_alphanumeric());
     if starts_well && value.bytes().all(allowed) && !value.split('/').any(|part| part == "..") {
         return Ok(value.to_owned());
     }
-    Err(SettingsError::Name { key, value: value.to_owned() })
+    Err(SettingsError::Name {
+        key,
+        value: value.to_owned(),
+    })
 }
 
 #[cfg(test)]
@@ -229,15 +246,24 @@ mod tests {
     #[test]
     fn says_what_is_wrong() {
         for (text, message) in [
-            ("apt = 'host'\nvarient = 'apt'", "unknown key `varient` of a base (did you mean `variant`?)"),
+            (
+                "apt = 'host'\nvarient = 'apt'",
+                "unknown key `varient` of a base (did you mean `variant`?)",
+            ),
             ("apt = 'host'\nfoo = 1", "unknown key `foo` of a base"),
             (
                 "debian = 'x'\nvariant = 'minbas'",
                 "unknown variant `minbas` (did you mean `minbase`?)",
             ),
             ("apt = 'remote'", "`apt = \"remote\"`: the only value is \"host\""),
-            ("apt = 'host'\npackages = 'gcc'", "`packages` of a base must be a list of strings"),
-            ("apt = 'host'\nrecommends = 'no'", "`recommends` of a base must be true or false"),
+            (
+                "apt = 'host'\npackages = 'gcc'",
+                "`packages` of a base must be a list of strings",
+            ),
+            (
+                "apt = 'host'\nrecommends = 'no'",
+                "`recommends` of a base must be true or false",
+            ),
             (
                 "apt = 'host'\npackages = ['../x']",
                 "`../x` in `packages` is not a name that an archive can have",

@@ -22,10 +22,15 @@ pub(crate) trait PackageFormat: Send + Sync + 'static {
     const MEMO: &'static str;
 
     /// Unpacks a package file, verified before, into the store. Gives what to remember, and what it refers to.
-    fn unpack(package: &Package, file: File, store: &Store) -> Result<(Self::Unpacked, Vec<Root>), BaseError>;
+    fn unpack(package: &Package, file: File, store: &Store)
+    -> Result<(Self::Unpacked, Vec<Root>), BaseError>;
 
     /// Merges unpacked packages, in the resolution's order, and writes the package manager's database.
-    fn assemble(resolution: &Resolution, unpacked: &[Self::Unpacked], store: &Store) -> Result<Assembly, BaseError>;
+    fn assemble(
+        resolution: &Resolution,
+        unpacked: &[Self::Unpacked],
+        store: &Store,
+    ) -> Result<Assembly, BaseError>;
 
     /// The root on which an assembly that lacks programs is configured: its own files over those of a configured helper.
     fn over_helper(assembly: &Assembly, helper: &Base, store: &Store) -> Result<HelpedRoot, BaseError>;

@@ -77,7 +77,9 @@ pub enum AcquireError {
         source: Box<ReleaseError>,
     },
     /// The suite has no packages of a component for an architecture.
-    #[error("suite `{suite}` of the archive {archive} has no index of component `{component}` for {architecture}")]
+    #[error(
+        "suite `{suite}` of the archive {archive} has no index of component `{component}` for {architecture}"
+    )]
     NoIndex {
         /// The archive, without credentials.
         archive: String,
@@ -134,7 +136,10 @@ pub(crate) struct Acquire {
 impl Acquire {
     /// The archive's Release file: the kept one if it is young enough.
     pub(crate) async fn release_file(&self, archive: &Archive) -> Result<Fetched, AcquireError> {
-        let key = MemoKey::new("apt-release", &[archive.entry.uri.as_bytes(), archive.entry.suite.as_bytes()]);
+        let key = MemoKey::new(
+            "apt-release",
+            &[archive.entry.uri.as_bytes(), archive.entry.suite.as_bytes()],
+        );
         if let Some(kept) = self.store.memo::<Fetched>(&key)?
             && self.is_fresh(kept.at)
             && self.is_complete(&kept)?
@@ -142,7 +147,10 @@ impl Acquire {
             return Ok(kept);
         }
         let fetched = self.fetch_release(archive).await?;
-        let roots: Vec<_> = std::iter::once(fetched.text).chain(fetched.signature).map(Root::Blob).collect();
+        let roots: Vec<_> = std::iter::once(fetched.text)
+            .chain(fetched.signature)
+            .map(Root::Blob)
+            .collect();
         self.store.set_memo(&key, &fetched, &roots)?;
         Ok(fetched)
     }
@@ -153,14 +161,20 @@ impl Acquire {
     }
 
     fn is_complete(&self, fetched: &Fetched) -> Result<bool, StoreError> {
-        let signature = fetched.signature.map_or(Ok(true), |digest| self.store.contains(&digest))?;
+        let signature = fetched
+            .signature
+            .map_or(Ok(true), |digest| self.store.contains(&digest))?;
         Ok(signature && self.store.contains(&fetched.text)?)
     }
 
     async fn fetch_release(&self, archive: &Archive) -> Result<Fetched, AcquireError> {
         let path = |name: &str| format!("{}/{name}", archive.directory());
         if let Some(text) = self.get_if_there(archive, &path("InRelease")).await? {
-            return Ok(Fetched { text: self.store.put_bytes(&text)?, signature: None, at: self.now });
+            return Ok(Fetched {
+                text: self.store.put_bytes(&text)?,
+                signature: None,
+                at: self.now,
+            });
         }
         let text = self.get_if_there(archive, &path("Release")).await?;
         let signature = self.get_if_there(archive, &path("Release.gpg")).await?;
@@ -169,13 +183,21 @@ impl Acquire {
             return Err(AcquireError::NoSuite { archive, suite });
         };
         let (text, signature) = (self.store.put_bytes(&text)?, self.store.put_bytes(&signature)?);
-        Ok(Fetched { text, signature: Some(signature), at: self.now })
+        Ok(Fetched {
+            text,
+            signature: Some(signature),
+            at: self.now,
+        })
     }
 
     async fn get_if_there(&self, archive: &Archive, path: &str) -> Result<Option<Vec<u8>>, AcquireError> {
         match self.get(archive, path, RELEASE_LIMIT, None).await {
             Ok(bytes) => Ok(Some(bytes)),
-            Err(AcquireError::Fetch { source, .. }) if matches!(*source, wharf_http::Error::NotFound { .. }) => Ok(None),
+            Err(AcquireError::Fetch { source, .. })
+                if matches!(*source, wharf_http::Error::NotFound { .. }) =>
+            {
+                Ok(None)
+            }
             Err(AcquireError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
@@ -191,8 +213,14 @@ impl Acquire {
         if let Some(root) = local_root(&archive.entry.uri) {
             return read_local(&format!("{root}/{path}"), limit, expected);
         }
-        let failed = |source| AcquireError::Fetch { archive: archive.entry.public_uri(), source: Box::new(source) };
-        let expect = expected.map_or_else(|| Expect::at_most(limit), |file| Expect::content(file.sha256, file.size));
+        let failed = |source| AcquireError::Fetch {
+            archive: archive.entry.public_uri(),
+            source: Box::new(source),
+        };
+        let expect = expected.map_or_else(
+            || Expect::at_most(limit),
+            |file| Expect::content(file.sha256, file.size),
+        );
         let request = Request::get_text(&format!("{}/{path}", archive.entry.uri)).map_err(failed)?;
         let mut download = self.client.download(request, expect).await.map_err(failed)?;
         let mut bytes = Vec::new();
@@ -203,13 +231,20 @@ impl Acquire {
     }
 
     /// Verifies a Release file: signature, suite, time.
-    pub(crate) fn verify(&self, archive: &Archive, fetched: &Fetched, host: &HostApt) -> Result<Release, AcquireError> {
+    pub(crate) fn verify(
+        &self,
+        archive: &Archive,
+        fetched: &Fetched,
+        host: &HostApt,
+    ) -> Result<Release, AcquireError> {
         let keys = archive.keyring(host)?;
         let text = self.store.read_blob(&fetched.text, RELEASE_LIMIT)?;
         let now = self.now.unsigned_abs();
         let verified: Result<Verified, SignatureError> = match fetched.signature {
             None => verify_clear_signed(&text, &keys, now),
-            Some(digest) => verify_detached(&text, &self.store.read_blob(&digest, RELEASE_LIMIT)?, &keys, now),
+            Some(digest) => {
+                verify_detached(&text, &self.store.read_blob(&digest, RELEASE_LIMIT)?, &keys, now)
+            }
         };
         let (name, suite) = names(archive);
         let verified = verified.map_err(|source| AcquireError::Signature {
@@ -217,13 +252,23 @@ impl Acquire {
             suite: suite.clone(),
             source: Box::new(source),
         })?;
-        let set = archive.entry.check_valid_until.or_else(|| host.conf.is_on("acquire::check-valid-until"));
-        let clock = Clock { now: self.now, check_valid_until: set.unwrap_or(true) };
+        let set = archive
+            .entry
+            .check_valid_until
+            .or_else(|| host.conf.is_on("acquire::check-valid-until"));
+        let clock = Clock {
+            now: self.now,
+            check_valid_until: set.unwrap_or(true),
+        };
         let release = Release::parse(&verified.text).and_then(|release| {
             release.check(&archive.entry.suite, clock)?;
             Ok(release)
         });
-        release.map_err(|source| AcquireError::Release { archive: name, suite, source: Box::new(source) })
+        release.map_err(|source| AcquireError::Release {
+            archive: name,
+            suite,
+            source: Box::new(source),
+        })
     }
 
     /// The indexes of an archive for one architecture: one a component, and one more where packages for all architectures
@@ -243,7 +288,12 @@ impl Acquire {
             if candidates(release, &path(architecture)).next().is_none() {
                 let (archive, suite) = names(archive);
                 let (component, architecture) = (component.clone(), architecture.to_owned());
-                return Err(AcquireError::NoIndex { archive, suite, component, architecture });
+                return Err(AcquireError::NoIndex {
+                    archive,
+                    suite,
+                    component,
+                    architecture,
+                });
             }
             indexes.push(self.index(archive, release, &path(architecture)).await?);
             if release.lists_all_apart && candidates(release, &path("all")).next().is_some() {
@@ -257,7 +307,12 @@ impl Acquire {
         let Some((suffix, file)) = candidates(release, path).next() else {
             let (archive, suite) = names(archive);
             let (component, architecture) = (String::new(), String::new());
-            return Err(AcquireError::NoIndex { archive, suite, component, architecture });
+            return Err(AcquireError::NoIndex {
+                archive,
+                suite,
+                component,
+                architecture,
+            });
         };
         let key = MemoKey::new("apt-index 1", &[file.sha256.as_bytes()]);
         if let Some(reduced) = self.store.memo::<Digest>(&key)?
@@ -267,7 +322,10 @@ impl Acquire {
         }
         let full = format!("{}/{path}{suffix}", archive.directory());
         let bytes = self.fetch_index(archive, release, &full, file).await?;
-        let failed = |source| AcquireError::Index { path: full.clone(), source };
+        let failed = |source| AcquireError::Index {
+            path: full.clone(),
+            source,
+        };
         let text = reduce(BufReader::with_capacity(1 << 18, decompress(&bytes, suffix)));
         let reduced = self.store.put_bytes(text.map_err(failed)?.as_bytes())?;
         self.store.set_memo(&key, &reduced, &[Root::Blob(reduced)])?;
@@ -295,7 +353,8 @@ impl Acquire {
             let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
             let by_hash = format!("{folder}/by-hash/SHA256/{}", file.sha256.hex());
             match self.get(archive, &by_hash, INDEX_LIMIT, Some(file)).await {
-                Err(AcquireError::Fetch { source, .. }) if matches!(*source, wharf_http::Error::NotFound { .. }) => {}
+                Err(AcquireError::Fetch { source, .. })
+                    if matches!(*source, wharf_http::Error::NotFound { .. }) => {}
                 done => return done,
             }
         }
@@ -304,9 +363,14 @@ impl Acquire {
 }
 
 /// The compressed forms of an index that the Release file names, the smallest first.
-fn candidates<'r>(release: &'r Release, path: &str) -> impl Iterator<Item = (&'static str, IndexFile)> + use<'r> {
+fn candidates<'r>(
+    release: &'r Release,
+    path: &str,
+) -> impl Iterator<Item = (&'static str, IndexFile)> + use<'r> {
     let path = path.to_owned();
-    [".xz", ".gz", ""].into_iter().filter_map(move |suffix| Some((suffix, release.file(&format!("{path}{suffix}"))?)))
+    [".xz", ".gz", ""]
+        .into_iter()
+        .filter_map(move |suffix| Some((suffix, release.file(&format!("{path}{suffix}"))?)))
 }
 
 fn decompress<'b>(bytes: &'b [u8], suffix: &str) -> Box<dyn Read + 'b> {
@@ -324,9 +388,14 @@ pub(crate) fn local_root(uri: &str) -> Option<&str> {
 }
 
 fn read_local(path: &str, limit: u64, expected: Option<IndexFile>) -> Result<Vec<u8>, AcquireError> {
-    let failed = |source| AcquireError::Read { path: path.to_owned(), source };
+    let failed = |source| AcquireError::Read {
+        path: path.to_owned(),
+        source,
+    };
     let mut bytes = Vec::new();
-    fs::File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes)).map_err(failed)?;
+    fs::File::open(path)
+        .and_then(|file| file.take(limit).read_to_end(&mut bytes))
+        .map_err(failed)?;
     let mut hasher = Hasher::new();
     hasher.update(&bytes);
     match expected {

@@ -19,7 +19,9 @@ const NAMES: &[(&str, &str, &str)] = &[
 
 /// Debian's name for a platform's architecture.
 pub fn debian_architecture(architecture: &str, variant: &str) -> Option<&'static str> {
-    let fits = |(known, needed, _): &&(&str, &str, &str)| *known == architecture && (needed.is_empty() || *needed == variant);
+    let fits = |(known, needed, _): &&(&str, &str, &str)| {
+        *known == architecture && (needed.is_empty() || *needed == variant)
+    };
     NAMES.iter().find(fits).map(|(.., name)| *name)
 }
 

@@ -26,7 +26,11 @@ impl AptConf {
 
     fn assign(&mut self, scopes: &[String], words: &mut Vec<String>) {
         if let [name, value] = words.as_slice() {
-            let full = scopes.iter().chain([name]).map(|part| part.to_ascii_lowercase()).collect::<Vec<_>>();
+            let full = scopes
+                .iter()
+                .chain([name])
+                .map(|part| part.to_ascii_lowercase())
+                .collect::<Vec<_>>();
             self.0.insert(full.join("::"), value.clone());
         }
         words.clear();
@@ -101,7 +105,10 @@ mod tests {
         conf.read("Acquire::Check-Valid-Until \"false\"; // why\n# no\nAPT { Update { Pre-Invoke { \"rm x;\"; }; }; };\n");
         conf.read("/* a */ Acquire { http { Proxy \"http://example.test:3128/\"; }; Retries \"3\"; };");
         assert_eq!(conf.is_on("acquire::check-valid-until"), Some(false));
-        assert_eq!(conf.get("acquire::http::proxy"), Some("http://example.test:3128/"));
+        assert_eq!(
+            conf.get("acquire::http::proxy"),
+            Some("http://example.test:3128/")
+        );
         assert_eq!(conf.get("acquire::retries"), Some("3"));
     }
 

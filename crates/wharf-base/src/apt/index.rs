@@ -166,12 +166,22 @@ impl Index {
 
     /// The package version at a position.
     pub fn get(&self, position: usize) -> IndexEntry<'_> {
-        IndexEntry { text: &self.text, record: &self.records[position] }
+        IndexEntry {
+            text: &self.text,
+            record: &self.records[position],
+        }
     }
 }
 
 fn push(records: &mut Vec<Record>, record: Record) {
-    let needed = [record.name, record.version, record.architecture, record.filename, record.size, record.sha256];
+    let needed = [
+        record.name,
+        record.version,
+        record.architecture,
+        record.filename,
+        record.size,
+        record.sha256,
+    ];
     if needed.iter().all(|span| span.end > span.start) {
         records.push(record);
     }
@@ -187,8 +197,14 @@ impl Record {
     /// Notes the field on the line from `start` to `end`; gives access to its span, for continuation lines.
     fn set(&mut self, bytes: &[u8], start: usize, end: usize) -> Option<fn(&mut Self) -> &mut Span> {
         let colon = start + memchr::memchr(b':', &bytes[start..end])?;
-        let blanks = bytes[colon + 1..end].iter().take_while(|byte| **byte == b' ').count();
-        let span = Span { start: (colon + 1 + blanks) as u32, end: end as u32 };
+        let blanks = bytes[colon + 1..end]
+            .iter()
+            .take_while(|byte| **byte == b' ')
+            .count();
+        let span = Span {
+            start: (colon + 1 + blanks) as u32,
+            end: end as u32,
+        };
         let says_yes = || &bytes[span.start as usize..end] == b"yes";
         let field: fn(&mut Self) -> &mut Span = match &bytes[start..colon] {
             b"Package" => |record| &mut record.name,
@@ -316,9 +332,15 @@ mod tests {
         let index = index();
         assert_eq!(index.len(), 2);
         let a = index.get(0);
-        assert_eq!((a.name(), a.version(), a.architecture(), a.filename()), ("a", "1.0-1", "amd64", "pool/a.deb"));
+        assert_eq!(
+            (a.name(), a.version(), a.architecture(), a.filename()),
+            ("a", "1.0-1", "amd64", "pool/a.deb")
+        );
         assert_eq!(a.depends(), "libc6 (>= 2.3),\n awk");
-        assert_eq!((a.size(), a.sha256(), a.priority()), (12, Some(Digest::of(b"")), Priority::Required));
+        assert_eq!(
+            (a.size(), a.sha256(), a.priority()),
+            (12, Some(Digest::of(b"")), Priority::Required)
+        );
         assert!(a.is_essential() && !a.is_important() && a.multi_arch() == MultiArch::Same);
         assert!(index.get(1).is_important() && index.get(1).depends().is_empty());
     }
@@ -333,7 +355,10 @@ mod tests {
     #[test]
     fn odd_texts_hold_nothing() {
         for text in ["", "\n\n\n", ":", "x", " y\n z", "Package:\n"] {
-            assert!(Index::parse(reduce(text.as_bytes()).unwrap()).unwrap().is_empty(), "{text:?}");
+            assert!(
+                Index::parse(reduce(text.as_bytes()).unwrap()).unwrap().is_empty(),
+                "{text:?}"
+            );
         }
     }
 }

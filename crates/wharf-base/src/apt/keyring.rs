@@ -99,7 +99,11 @@ impl Keyring {
 
     /// The fingerprints of all keys, in upper-case hex, sorted.
     pub fn fingerprints(&self) -> Vec<&str> {
-        let mut all: Vec<_> = self.signers.iter().map(|signer| signer.fingerprint.as_str()).collect();
+        let mut all: Vec<_> = self
+            .signers
+            .iter()
+            .map(|signer| signer.fingerprint.as_str())
+            .collect();
         all.sort_unstable();
         all
     }
@@ -119,7 +123,8 @@ impl Keyring {
             key: SignerKey::Primary(Box::new(cert.primary_key.clone())),
             fingerprint: primary.clone(),
             primary,
-            usable: usable.and_then(|(validity, signs)| signs.then_some(validity).ok_or(Unusable::NotForSigning)),
+            usable: usable
+                .and_then(|(validity, signs)| signs.then_some(validity).ok_or(Unusable::NotForSigning)),
         });
     }
 }
@@ -151,17 +156,28 @@ impl SignerKey {
 /// Whether a hash still withstands collisions. SHA-1 and older are refused everywhere.
 pub(super) fn is_strong(signature: &Signature) -> bool {
     use HashAlgorithm::{Sha3_256, Sha3_512, Sha256, Sha384, Sha512};
-    signature.hash_alg().is_some_and(|hash| matches!(hash, Sha256 | Sha384 | Sha512 | Sha3_256 | Sha3_512))
+    signature
+        .hash_alg()
+        .is_some_and(|hash| matches!(hash, Sha256 | Sha384 | Sha512 | Sha3_256 | Sha3_512))
 }
 
 /// The primary key's validity, and whether it is itself meant for signing.
 fn primary_validity(cert: &SignedPublicKey) -> Result<(Validity, bool), Unusable> {
     let key = &cert.primary_key;
     check_algorithm(key)?;
-    if cert.details.revocation_signatures.iter().any(|signature| signature.verify_key(key).is_ok()) {
+    if cert
+        .details
+        .revocation_signatures
+        .iter()
+        .any(|signature| signature.verify_key(key).is_ok())
+    {
         return Err(Unusable::Revoked);
     }
-    let direct = cert.details.direct_signatures.iter().filter(|signature| signature.verify_key(key).is_ok());
+    let direct = cert
+        .details
+        .direct_signatures
+        .iter()
+        .filter(|signature| signature.verify_key(key).is_ok());
     let certifications = cert.details.users.iter().flat_map(|user| {
         let valid = move |signature: &&Signature| {
             signature.is_certification() && signature.verify_certification(key, Tag::UserId, &user.id).is_ok()
@@ -183,7 +199,10 @@ fn subkey_validity(
     check_algorithm(&subkey.key)?;
     let key = &cert.primary_key;
     let valid = |kind| {
-        let signatures = subkey.signatures.iter().filter(move |signature| signature.typ() == Some(kind));
+        let signatures = subkey
+            .signatures
+            .iter()
+            .filter(move |signature| signature.typ() == Some(kind));
         signatures.filter(|signature| signature.verify_subkey_binding(key, &subkey.key).is_ok())
     };
     if valid(SignatureType::SubkeyRevocation).next().is_some() {
@@ -198,22 +217,33 @@ fn subkey_validity(
     let agrees = is_strong(back) && back.verify_primary_key_binding(&subkey.key, key).is_ok();
     let own = validity(subkey.key.created_at(), newest);
     let expires = [own.expires, primary.expires].into_iter().flatten().min();
-    agrees.then_some(Validity { expires, ..own }).ok_or(Unusable::Unbound)
+    agrees
+        .then_some(Validity { expires, ..own })
+        .ok_or(Unusable::Unbound)
 }
 
 fn check_algorithm(key: &impl KeyDetails) -> Result<(), Unusable> {
-    let weak = matches!(key.algorithm(), PublicKeyAlgorithm::DSA | PublicKeyAlgorithm::Elgamal);
+    let weak = matches!(
+        key.algorithm(),
+        PublicKeyAlgorithm::DSA | PublicKeyAlgorithm::Elgamal
+    );
     (!weak).then_some(()).ok_or(Unusable::Weak)
 }
 
 fn newest<'a>(signatures: impl Iterator<Item = &'a Signature>) -> Option<&'a Signature> {
-    signatures.filter(|signature| is_strong(signature)).max_by_key(|signature| signature.created().map(Timestamp::as_secs))
+    signatures
+        .filter(|signature| is_strong(signature))
+        .max_by_key(|signature| signature.created().map(Timestamp::as_secs))
 }
 
 fn validity(created: Timestamp, binding: &Signature) -> Validity {
     let created = u64::from(created.as_secs());
-    let lasts = binding.key_expiration_time().map(|lasts| u64::from(lasts.as_secs()));
-    let expires = lasts.filter(|seconds| *seconds > 0).map(|seconds| created + seconds);
+    let lasts = binding
+        .key_expiration_time()
+        .map(|lasts| u64::from(lasts.as_secs()));
+    let expires = lasts
+        .filter(|seconds| *seconds > 0)
+        .map(|seconds| created + seconds);
     Validity { created, expires }
 }
 

@@ -1,9 +1,9 @@
 //! Debian and Ubuntu: apt's archives, from the host's configuration down to verified packages.
 
 pub mod architecture;
-pub mod version;
 pub mod relation;
 pub mod stanza;
+pub mod version;
 
 pub mod conf;
 pub mod host;

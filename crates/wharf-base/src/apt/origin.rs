@@ -124,15 +124,25 @@ impl OriginError {
     /// What the user can do.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::NoMirror { archive, key, settings_file } => Some(format!(
+            Self::NoMirror {
+                archive,
+                key,
+                settings_file,
+            } => Some(format!(
                 "add to {}:\n[mirror]\n{key} = \"<address of a mirror of the {archive} archive>\"",
                 settings_file.display()
             )),
-            Self::NoSources { architecture } => {
-                Some(format!("add sources for {architecture} to /etc/apt, or name `debian` or `ubuntu` instead of `apt`"))
-            }
-            Self::Unsigned { file, .. } => Some(format!("name the archive's key with Signed-By in {}", file.display())),
-            Self::NoKeys { place, .. } => Some(format!("install the distribution's keyring package, which has {}", place.display())),
+            Self::NoSources { architecture } => Some(format!(
+                "add sources for {architecture} to /etc/apt, or name `debian` or `ubuntu` instead of `apt`"
+            )),
+            Self::Unsigned { file, .. } => Some(format!(
+                "name the archive's key with Signed-By in {}",
+                file.display()
+            )),
+            Self::NoKeys { place, .. } => Some(format!(
+                "install the distribution's keyring package, which has {}",
+                place.display()
+            )),
             _ => None,
         }
     }
@@ -165,14 +175,29 @@ fn check(entry: &SourceEntry) -> Result<(), OriginError> {
     if entry.trusted {
         return Err(OriginError::Unsigned { file, uri });
     }
-    let known = ["http://", "https://", "file:/", "copy:/"].iter().any(|scheme| entry.uri.starts_with(scheme));
+    let known = ["http://", "https://", "file:/", "copy:/"]
+        .iter()
+        .any(|scheme| entry.uri.starts_with(scheme));
     known.then_some(()).ok_or(OriginError::Scheme { file, uri })
 }
 
-fn host_archives(settings: &BaseSettings, host: &HostApt, architecture: &str) -> Result<Vec<Archive>, OriginError> {
-    let mut entries: Vec<_> = host.sources.iter().filter_map(|entry| entry.for_architecture(architecture)).collect();
-    let first = entries.first().ok_or_else(|| OriginError::NoSources { architecture: architecture.to_owned() })?;
-    let codename = host.codename.as_deref().filter(|name| entries.iter().any(|entry| entry.suite == *name));
+fn host_archives(
+    settings: &BaseSettings,
+    host: &HostApt,
+    architecture: &str,
+) -> Result<Vec<Archive>, OriginError> {
+    let mut entries: Vec<_> = host
+        .sources
+        .iter()
+        .filter_map(|entry| entry.for_architecture(architecture))
+        .collect();
+    let first = entries.first().ok_or_else(|| OriginError::NoSources {
+        architecture: architecture.to_owned(),
+    })?;
+    let codename = host
+        .codename
+        .as_deref()
+        .filter(|name| entries.iter().any(|entry| entry.suite == *name));
     let suite = codename.unwrap_or(&first.suite).to_owned();
     if !settings.components.is_empty() {
         let own: Vec<_> = host.own_sources().map(|entry| entry.suite.clone()).collect();
@@ -180,25 +205,52 @@ fn host_archives(settings: &BaseSettings, host: &HostApt, architecture: &str) ->
             entry.components.clone_from(&settings.components);
         }
     }
-    let archive = |entry: SourceEntry| Archive { primary: entry.suite == suite, entry, keys: Keys::Entry };
+    let archive = |entry: SourceEntry| Archive {
+        primary: entry.suite == suite,
+        entry,
+        keys: Keys::Entry,
+    };
     Ok(entries.into_iter().map(archive).collect())
 }
 
-fn debian(settings: &BaseSettings, host: &HostApt, mirrors: &Mirrors, suite: &str) -> Result<Vec<Archive>, OriginError> {
-    let known = Known { host, mirrors, distribution: Distribution::Debian };
+fn debian(
+    settings: &BaseSettings,
+    host: &HostApt,
+    mirrors: &Mirrors,
+    suite: &str,
+) -> Result<Vec<Archive>, OriginError> {
+    let known = Known {
+        host,
+        mirrors,
+        distribution: Distribution::Debian,
+    };
     let main = known.address(mirrors.debian.as_ref(), &[""], "Debian", "debian")?;
     let mut sites = vec![(main.clone(), suite.to_owned())];
     if !ROLLING.contains(&suite) {
         let suffixes = ["-security", "/updates"];
-        let security = known.address(mirrors.debian_security.as_ref(), &suffixes, "Debian security", "debian_security")?;
+        let security = known.address(
+            mirrors.debian_security.as_ref(),
+            &suffixes,
+            "Debian security",
+            "debian_security",
+        )?;
         sites.push((main, format!("{suite}-updates")));
         sites.push((security, format!("{suite}-security")));
     }
     Ok(known.archives(sites, settings))
 }
 
-fn ubuntu(settings: &BaseSettings, host: &HostApt, mirrors: &Mirrors, suite: &str) -> Result<Vec<Archive>, OriginError> {
-    let known = Known { host, mirrors, distribution: Distribution::Ubuntu };
+fn ubuntu(
+    settings: &BaseSettings,
+    host: &HostApt,
+    mirrors: &Mirrors,
+    suite: &str,
+) -> Result<Vec<Archive>, OriginError> {
+    let known = Known {
+        host,
+        mirrors,
+        distribution: Distribution::Ubuntu,
+    };
     let main = known.address(mirrors.ubuntu.as_ref(), &[""], "Ubuntu", "ubuntu")?;
     let suites = ["", "-updates", "-security"].map(|suffix| (main.clone(), format!("{suite}{suffix}")));
     Ok(known.archives(suites.to_vec(), settings))
@@ -225,14 +277,24 @@ impl Known<'_> {
             let suffix = entry.suite.strip_prefix(codename);
             same && suffix.is_some_and(|suffix| suffixes.contains(&suffix))
         };
-        let found = set.cloned().or_else(|| self.host.own_sources().find(meant).map(|entry| entry.uri.clone()));
+        let found = set
+            .cloned()
+            .or_else(|| self.host.own_sources().find(meant).map(|entry| entry.uri.clone()));
         let settings_file = self.mirrors.settings_file.clone();
-        found.ok_or(OriginError::NoMirror { archive, key, settings_file })
+        found.ok_or(OriginError::NoMirror {
+            archive,
+            key,
+            settings_file,
+        })
     }
 
     fn archives(&self, sites: Vec<(String, String)>, settings: &BaseSettings) -> Vec<Archive> {
         let main = vec!["main".to_owned()];
-        let components = if settings.components.is_empty() { main } else { settings.components.clone() };
+        let components = if settings.components.is_empty() {
+            main
+        } else {
+            settings.components.clone()
+        };
         let entry = |(uri, suite): (String, String)| SourceEntry {
             uri: uri.trim_end_matches('/').to_owned(),
             suite,
@@ -245,7 +307,13 @@ impl Known<'_> {
         };
         let keys = Keys::Distribution(self.distribution);
         let entries = sites.into_iter().map(entry).enumerate();
-        entries.map(|(position, entry)| Archive { primary: position == 0, entry, keys }).collect()
+        entries
+            .map(|(position, entry)| Archive {
+                primary: position == 0,
+                entry,
+                keys,
+            })
+            .collect()
     }
 }
 
@@ -279,10 +347,16 @@ impl Archive {
         match (self.keys, &self.entry.signed_by) {
             (Keys::Distribution(distribution), _) => self.distribution_keys(distribution, host),
             (Keys::Entry, SignedBy::Trusted) => read_all(&host.trusted_keys),
-            (Keys::Entry, SignedBy::Embedded(armored)) => parse(armored.as_bytes(), &self.entry.file.display()),
+            (Keys::Entry, SignedBy::Embedded(armored)) => {
+                parse(armored.as_bytes(), &self.entry.file.display())
+            }
             (Keys::Entry, SignedBy::Keys { files, fingerprints }) => {
                 let files: Vec<_> = files.iter().map(|file| host.path(file)).collect();
-                let mut ring = read_all(if files.is_empty() { &host.trusted_keys } else { &files })?;
+                let mut ring = read_all(if files.is_empty() {
+                    &host.trusted_keys
+                } else {
+                    &files
+                })?;
                 if !fingerprints.is_empty() {
                     ring.restrict(fingerprints);
                 }
@@ -301,7 +375,10 @@ impl Archive {
             ring.extend(read_all(std::slice::from_ref(&path))?);
         }
         let uri = self.entry.public_uri();
-        (!ring.is_empty()).then_some(ring).ok_or(OriginError::NoKeys { uri, place: distribution.keyring_path().into() })
+        (!ring.is_empty()).then_some(ring).ok_or(OriginError::NoKeys {
+            uri,
+            place: distribution.keyring_path().into(),
+        })
     }
 
     /// The directory of its Release file, below its address.
@@ -321,14 +398,20 @@ impl Archive {
 fn read_all(files: &[PathBuf]) -> Result<Keyring, OriginError> {
     let mut ring = Keyring::default();
     for path in files {
-        let bytes = fs::read(path).map_err(|source| OriginError::KeyFile { path: path.clone(), source })?;
+        let bytes = fs::read(path).map_err(|source| OriginError::KeyFile {
+            path: path.clone(),
+            source,
+        })?;
         ring.extend(parse(&bytes, &path.display())?);
     }
     Ok(ring)
 }
 
 fn parse(bytes: &[u8], place: &dyn std::fmt::Display) -> Result<Keyring, OriginError> {
-    Keyring::parse(bytes).map_err(|source| OriginError::Keyring { place: place.to_string(), source })
+    Keyring::parse(bytes).map_err(|source| OriginError::Keyring {
+        place: place.to_string(),
+        source,
+    })
 }
 
 #[cfg(test)]
@@ -344,7 +427,11 @@ mod tests {
         let apt = root.path().join("etc/apt");
         fs::create_dir_all(&apt).unwrap();
         fs::write(apt.join("sources.list"), list).unwrap();
-        fs::write(root.path().join("etc/os-release"), "ID=debian\nVERSION_CODENAME=bookworm\n").unwrap();
+        fs::write(
+            root.path().join("etc/os-release"),
+            "ID=debian\nVERSION_CODENAME=bookworm\n",
+        )
+        .unwrap();
         HostApt::read(root.path()).unwrap()
     }
 
@@ -361,7 +448,10 @@ mod tests {
         let host = host(LIST);
         let archives = archives(&settings("apt = 'host'"), &host, &Mirrors::default(), "amd64").unwrap();
         assert_eq!(archives.len(), 3);
-        assert_eq!(archives.iter().map(|one| one.primary).collect::<Vec<_>>(), [true, false, false]);
+        assert_eq!(
+            archives.iter().map(|one| one.primary).collect::<Vec<_>>(),
+            [true, false, false]
+        );
         let more = settings("apt = 'host'\ncomponents = ['main', 'contrib']");
         let archives = super::archives(&more, &host, &Mirrors::default(), "amd64").unwrap();
         assert_eq!(archives[1].entry.components, ["main", "contrib"]);
@@ -381,28 +471,49 @@ mod tests {
                 site("http://example.test/security", "trixie-security", false),
             ]
         );
-        let mirrors = Mirrors { debian: Some("https://mirror.test/d/".into()), ..Mirrors::default() };
+        let mirrors = Mirrors {
+            debian: Some("https://mirror.test/d/".into()),
+            ..Mirrors::default()
+        };
         let found = archives(&settings("debian = 'sid'"), &host(""), &mirrors, "amd64").unwrap();
         assert_eq!(sites(&found), [site("https://mirror.test/d", "sid", true)]);
     }
 
     #[test]
     fn without_an_address_the_error_says_what_to_write() {
-        let mirrors = Mirrors { settings_file: "/home/me/config.toml".into(), ..Mirrors::default() };
+        let mirrors = Mirrors {
+            settings_file: "/home/me/config.toml".into(),
+            ..Mirrors::default()
+        };
         let error = archives(&settings("ubuntu = 'noble'"), &host(LIST), &mirrors, "amd64").unwrap_err();
         let hint = error.hint().unwrap();
-        assert!(hint.starts_with("add to /home/me/config.toml:\n[mirror]\nubuntu = \""), "{hint}");
+        assert!(
+            hint.starts_with("add to /home/me/config.toml:\n[mirror]\nubuntu = \""),
+            "{hint}"
+        );
         let error = archives(&settings("debian = 'trixie'"), &host(""), &mirrors, "amd64").unwrap_err();
-        assert!(error.to_string().starts_with("no Debian archive is known"), "{error}");
+        assert!(
+            error.to_string().starts_with("no Debian archive is known"),
+            "{error}"
+        );
     }
 
     #[test]
     fn refuses_what_is_not_signed_or_not_fetchable() {
         for (line, message) in [
-            ("deb [trusted=yes] http://example.test/x s main", "marked trusted=yes"),
+            (
+                "deb [trusted=yes] http://example.test/x s main",
+                "marked trusted=yes",
+            ),
             ("deb cdrom:[x]/ s main", "neither http, https nor file"),
         ] {
-            let error = archives(&settings("apt = 'host'"), &host(line), &Mirrors::default(), "amd64").unwrap_err();
+            let error = archives(
+                &settings("apt = 'host'"),
+                &host(line),
+                &Mirrors::default(),
+                "amd64",
+            )
+            .unwrap_err();
             assert!(error.to_string().contains(message), "{error}");
         }
     }

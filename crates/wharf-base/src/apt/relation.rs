@@ -61,8 +61,15 @@ impl<'a> Relation<'a> {
             Some((name, qualifier)) => (name, Some(qualifier)),
             None => (name, None),
         };
-        let versions = rest.trim_start().strip_prefix('(').and_then(|rest| rest.split(')').next());
-        (!name.is_empty()).then(|| Self { name, qualifier, versions: versions.and_then(parse_versions) })
+        let versions = rest
+            .trim_start()
+            .strip_prefix('(')
+            .and_then(|rest| rest.split(')').next());
+        (!name.is_empty()).then(|| Self {
+            name,
+            qualifier,
+            versions: versions.and_then(parse_versions),
+        })
     }
 
     /// Whether this version is one of those that are meant.
@@ -105,7 +112,10 @@ impl std::fmt::Display for Relation<'_> {
         let Some((operator, version)) = self.versions else {
             return Ok(());
         };
-        let sign = OPERATORS.iter().find(|(_, known)| *known == operator).map_or("", |(sign, _)| sign);
+        let sign = OPERATORS
+            .iter()
+            .find(|(_, known)| *known == operator)
+            .map_or("", |(sign, _)| sign);
         write!(f, " ({sign} {version})")
     }
 }
@@ -115,7 +125,9 @@ mod tests {
     use super::*;
 
     fn shown(field: &str) -> Vec<Vec<String>> {
-        groups(field).map(|group| group.map(|one| one.to_string()).collect()).collect()
+        groups(field)
+            .map(|group| group.map(|one| one.to_string()).collect())
+            .collect()
     }
 
     #[test]
@@ -129,7 +141,10 @@ mod tests {
                 vec!["python3:any (<< 3.12)"],
             ]
         );
-        assert_eq!(shown("a [amd64] <!nocheck>, b (= 1) [i386]"), [["a"], ["b (= 1)"]]);
+        assert_eq!(
+            shown("a [amd64] <!nocheck>, b (= 1) [i386]"),
+            [["a"], ["b (= 1)"]]
+        );
         assert!(shown(" , ").is_empty());
     }
 
@@ -143,7 +158,11 @@ mod tests {
             ("a (= 1.0)", "1.0-0", true),
             ("a (>> 1:1)", "9", false),
         ] {
-            assert_eq!(Relation::parse(relation).unwrap().accepts(version), accepted, "{relation} {version}");
+            assert_eq!(
+                Relation::parse(relation).unwrap().accepts(version),
+                accepted,
+                "{relation} {version}"
+            );
         }
     }
 

@@ -125,7 +125,9 @@ impl Release {
         self.check_suite(suite)?;
         match (self.date, self.valid_until) {
             (Some(date), _) if date > clock.now + SKEW => Err(ReleaseError::FromTheFuture(show_time(date))),
-            (_, Some(end)) if clock.check_valid_until && end < clock.now => Err(ReleaseError::Expired(show_time(end))),
+            (_, Some(end)) if clock.check_valid_until && end < clock.now => {
+                Err(ReleaseError::Expired(show_time(end)))
+            }
             _ => Ok(()),
         }
     }
@@ -134,13 +136,19 @@ impl Release {
     /// to Debian 10), a flat archive by path, which says nothing.
     fn check_suite(&self, asked: &str) -> Result<(), ReleaseError> {
         let plain = asked.strip_suffix("/updates").unwrap_or(asked);
-        let known = [&self.suite, &self.codename].into_iter().any(|name| name == asked || name == plain);
+        let known = [&self.suite, &self.codename]
+            .into_iter()
+            .any(|name| name == asked || name == plain);
         let nameless = self.suite.is_empty() && self.codename.is_empty();
         if known || nameless || asked.ends_with('/') {
             return Ok(());
         }
         let (suite, codename) = (self.suite.clone(), self.codename.clone());
-        Err(ReleaseError::OtherSuite { asked: asked.to_owned(), suite, codename })
+        Err(ReleaseError::OtherSuite {
+            asked: asked.to_owned(),
+            suite,
+            codename,
+        })
     }
 
     /// Whether the suite goes by this name.
@@ -177,14 +185,18 @@ fn automatic(stanza: Stanza<'_>) -> Automatic {
 
 /// Archives that have an index for `all` put its packages into the others' too, if they say so.
 fn lists_all_apart(stanza: Stanza<'_>) -> bool {
-    let has_all = stanza.words("Architectures").any(|architecture| architecture == "all");
+    let has_all = stanza
+        .words("Architectures")
+        .any(|architecture| architecture == "all");
     has_all && stanza.get("No-Support-for-Architecture-all") != Some("Packages")
 }
 
 /// RFC 2822 with `UTC` for the zone, as all archives write it.
 fn parse_time(text: &str) -> Option<i64> {
     let text = text.replace(" UTC", " +0000").replace(" Z", " +0000");
-    jiff::fmt::rfc2822::parse(&text).ok().map(|time| time.timestamp().as_second())
+    jiff::fmt::rfc2822::parse(&text)
+        .ok()
+        .map(|time| time.timestamp().as_second())
 }
 
 fn show_time(seconds: i64) -> String {
@@ -201,7 +213,10 @@ mod tests {
         SHA256:\n e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855 0 main/binary-amd64/Packages.xz\n";
 
     fn clock(now: i64) -> Clock {
-        Clock { now, check_valid_until: true }
+        Clock {
+            now,
+            check_valid_until: true,
+        }
     }
 
     #[test]
@@ -222,12 +237,30 @@ mod tests {
         for suite in ["bookworm", "oldstable", "./", "bookworm/updates"] {
             assert_eq!(release.check(suite, clock(date)), Ok(()), "{suite}");
         }
-        assert!(matches!(release.check("trixie", clock(date)), Err(ReleaseError::OtherSuite { .. })));
+        assert!(matches!(
+            release.check("trixie", clock(date)),
+            Err(ReleaseError::OtherSuite { .. })
+        ));
         let late = date + 8 * 24 * 3600;
         let expired = "the archive's state expired at 2026-07-18T10:16:37Z and may be replayed";
-        assert_eq!(release.check("bookworm", clock(late)).unwrap_err().to_string(), expired);
-        assert_eq!(release.check("bookworm", Clock { now: late, check_valid_until: false }), Ok(()));
-        assert!(matches!(release.check("bookworm", clock(date - 2 * SKEW)), Err(ReleaseError::FromTheFuture(_))));
+        assert_eq!(
+            release.check("bookworm", clock(late)).unwrap_err().to_string(),
+            expired
+        );
+        assert_eq!(
+            release.check(
+                "bookworm",
+                Clock {
+                    now: late,
+                    check_valid_until: false
+                }
+            ),
+            Ok(())
+        );
+        assert!(matches!(
+            release.check("bookworm", clock(date - 2 * SKEW)),
+            Err(ReleaseError::FromTheFuture(_))
+        ));
     }
 
     #[test]

@@ -64,18 +64,32 @@ pub(crate) struct Wishes<'a> {
 impl Resolver {
     /// Chooses the packages of a base.
     pub(crate) async fn resolve(&self, wishes: Wishes<'_>) -> Result<Resolution, ResolveError> {
-        self.observer.progress(Progress::Started { phase: Phase::Index, bytes: 0, items: 0 });
-        let fetched = wishes.archives.iter().map(|archive| self.acquire.release_file(archive));
+        self.observer.progress(Progress::Started {
+            phase: Phase::Index,
+            bytes: 0,
+            items: 0,
+        });
+        let fetched = wishes
+            .archives
+            .iter()
+            .map(|archive| self.acquire.release_file(archive));
         let fetched = try_join_all(fetched).await?;
         let key = self.key(wishes, &fetched)?;
-        if let Some(known) = self.acquire.store.memo::<Known>(&key).map_err(AcquireError::from)?
+        if let Some(known) = self
+            .acquire
+            .store
+            .memo::<Known>(&key)
+            .map_err(AcquireError::from)?
             && known.valid_until.is_none_or(|end| end > self.acquire.now)
         {
             self.observer.progress(Progress::Finished(Phase::Index));
             return Ok(with_addresses(known.resolution, wishes.archives));
         }
         let known = self.resolve_fetched(wishes, &fetched).await?;
-        self.acquire.store.set_memo(&key, &known, &[]).map_err(AcquireError::from)?;
+        self.acquire
+            .store
+            .set_memo(&key, &known, &[])
+            .map_err(AcquireError::from)?;
         Ok(with_addresses(known.resolution, wishes.archives))
     }
 
@@ -98,7 +112,11 @@ impl Resolver {
         let releases: Vec<Release> = verified.collect::<Result<_, _>>()?;
         let indexes = self.indexes(wishes, &releases).await?;
         self.observer.progress(Progress::Finished(Phase::Index));
-        self.observer.progress(Progress::Started { phase: Phase::Solve, bytes: 0, items: 0 });
+        self.observer.progress(Progress::Started {
+            phase: Phase::Solve,
+            bytes: 0,
+            items: 0,
+        });
         let offers = indexes.iter().map(|(archive, index)| Offer {
             index,
             archive: *archive,
@@ -109,11 +127,18 @@ impl Resolver {
         let selection = select(&universe, wishes.settings)?;
         let resolution = resolution(wishes, fetched, &universe, &selection)?;
         self.observer.progress(Progress::Finished(Phase::Solve));
-        Ok(Known { resolution, valid_until: releases.iter().filter_map(|release| release.valid_until).min() })
+        Ok(Known {
+            resolution,
+            valid_until: releases.iter().filter_map(|release| release.valid_until).min(),
+        })
     }
 
     /// All indexes, each with the position of its archive.
-    async fn indexes(&self, wishes: Wishes<'_>, releases: &[Release]) -> Result<Vec<(usize, Index)>, AcquireError> {
+    async fn indexes(
+        &self,
+        wishes: Wishes<'_>,
+        releases: &[Release],
+    ) -> Result<Vec<(usize, Index)>, AcquireError> {
         let archives = wishes.archives.iter().zip(releases).enumerate();
         let wanted = archives.flat_map(|(position, (archive, release))| {
             let is_meant = |one: &&String| archive.entry.for_architecture(one).is_some();
@@ -122,7 +147,12 @@ impl Resolver {
         });
         let fetch = wanted.map(|(position, archive, release, architecture)| async move {
             let indexes = self.acquire.indexes(archive, release, architecture).await?;
-            Ok::<_, AcquireError>(indexes.into_iter().map(move |index| (position, index)).collect::<Vec<_>>())
+            Ok::<_, AcquireError>(
+                indexes
+                    .into_iter()
+                    .map(move |index| (position, index))
+                    .collect::<Vec<_>>(),
+            )
         });
         Ok(try_join_all(fetch).await?.into_iter().flatten().collect())
     }
@@ -134,17 +164,25 @@ fn resolution(
     universe: &Universe<'_>,
     selection: &Selection,
 ) -> Result<Resolution, ResolveError> {
-    let states = wishes.archives.iter().zip(fetched).map(|(archive, fetched)| ArchiveState {
-        suite: archive.entry.suite.clone(),
-        components: archive.entry.components.clone(),
-        state: fetched.text,
-        uri: archive.entry.uri.clone(),
-    });
-    let helper = |ids: &BTreeSet<PackageId>| packages(universe, ids.iter().map(|id| (*id, Reason::Essential)));
+    let states = wishes
+        .archives
+        .iter()
+        .zip(fetched)
+        .map(|(archive, fetched)| ArchiveState {
+            suite: archive.entry.suite.clone(),
+            components: archive.entry.components.clone(),
+            state: fetched.text,
+            uri: archive.entry.uri.clone(),
+        });
+    let helper =
+        |ids: &BTreeSet<PackageId>| packages(universe, ids.iter().map(|id| (*id, Reason::Essential)));
     Ok(Resolution {
         architectures: wishes.architectures.to_vec(),
         archives: states.collect(),
-        packages: packages(universe, selection.packages.iter().map(|(id, reason)| (*id, *reason)))?,
+        packages: packages(
+            universe,
+            selection.packages.iter().map(|(id, reason)| (*id, *reason)),
+        )?,
         helper: selection.helper.as_ref().map(helper).transpose()?,
         sources: sources_list(wishes.archives),
         marks_dependencies: marks_dependencies(wishes.settings.variant),
@@ -162,7 +200,9 @@ fn packages(
             name: entry.name().to_owned(),
             version: entry.version().to_owned(),
             architecture: entry.architecture().to_owned(),
-            sha256: entry.sha256().ok_or_else(|| ResolveError::NoHash(entry.name().to_owned()))?,
+            sha256: entry
+                .sha256()
+                .ok_or_else(|| ResolveError::NoHash(entry.name().to_owned()))?,
             size: entry.size(),
             path: entry.filename().to_owned(),
             archive: candidate.archive,

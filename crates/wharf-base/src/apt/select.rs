@@ -42,7 +42,10 @@ fn custom(universe: &Universe<'_>, named: &[Want], options: &SolveOptions) -> Re
     // The helper has nothing to do with the base's wishes: it is shared by all bases of a suite.
     let essential = solve(universe, &essential(universe), &SolveOptions::default())?;
     let helper = (!essential.is_subset(&chosen)).then_some(essential);
-    let packages = chosen.into_iter().map(|id| (id, reason(universe, id, named))).collect();
+    let packages = chosen
+        .into_iter()
+        .map(|id| (id, reason(universe, id, named)))
+        .collect();
     Ok(Selection { packages, helper })
 }
 
@@ -61,9 +64,18 @@ fn staged(
     let fixed = base.iter().map(|id| Want::Exactly(*id));
     let wants: Vec<_> = fixed.chain(asked.iter().cloned()).collect();
     let chosen = solve(universe, &wants, options)?;
-    let reason = |id| if base.contains(&id) { Reason::Essential } else { reason(universe, id, &asked) };
+    let reason = |id| {
+        if base.contains(&id) {
+            Reason::Essential
+        } else {
+            reason(universe, id, &asked)
+        }
+    };
     let packages = chosen.into_iter().map(|id| (id, reason(id))).collect();
-    Ok(Selection { packages, helper: None })
+    Ok(Selection {
+        packages,
+        helper: None,
+    })
 }
 
 fn reason(universe: &Universe<'_>, id: PackageId, asked: &[Want]) -> Reason {
@@ -72,7 +84,11 @@ fn reason(universe: &Universe<'_>, id: PackageId, asked: &[Want]) -> Reason {
         Want::Named(asked) => asked.split(':').next() == Some(name),
         Want::Exactly(asked) => *asked == id,
     };
-    if asked.iter().any(is_it) { Reason::Asked } else { Reason::Dependency }
+    if asked.iter().any(is_it) {
+        Reason::Asked
+    } else {
+        Reason::Dependency
+    }
 }
 
 fn essential(universe: &Universe<'_>) -> Vec<Want> {
@@ -91,13 +107,19 @@ fn by_priority<'u>(universe: &'u Universe<'u>, variant: Variant) -> impl Iterato
         Variant::Buildd => &["apt", "build-essential"],
         _ => &["apt"],
     };
-    let important = wanted(universe, move |id| lowest.is_some_and(|lowest| universe.get(id).entry.priority() <= lowest));
+    let important = wanted(universe, move |id| {
+        lowest.is_some_and(|lowest| universe.get(id).entry.priority() <= lowest)
+    });
     important.chain(extra.iter().map(|name| Want::Named((*name).to_owned())))
 }
 
 /// By name, since an update of the package may be in another archive than the one that says how important it is.
-fn wanted<'u>(universe: &'u Universe<'u>, meant: impl Fn(PackageId) -> bool + 'u) -> impl Iterator<Item = Want> + 'u {
-    let of_suite = |id: &PackageId| universe.get(*id).primary && universe.architecture(*id) == universe.native();
+fn wanted<'u>(
+    universe: &'u Universe<'u>,
+    meant: impl Fn(PackageId) -> bool + 'u,
+) -> impl Iterator<Item = Want> + 'u {
+    let of_suite =
+        |id: &PackageId| universe.get(*id).primary && universe.architecture(*id) == universe.native();
     let ids = universe.ids().filter(of_suite).filter(move |id| meant(*id));
     let names: BTreeSet<_> = ids.map(|id| universe.get(id).entry.name()).collect();
     names.into_iter().map(|name| Want::Named(name.to_owned()))
@@ -123,13 +145,23 @@ mod tests {
                 "0".repeat(64)
             )
         };
-        let text: String = lines.lines().map(str::trim).filter(|line| !line.is_empty()).map(stanza).collect();
+        let text: String = lines
+            .lines()
+            .map(str::trim)
+            .filter(|line| !line.is_empty())
+            .map(stanza)
+            .collect();
         Index::parse(reduce(text.as_bytes()).unwrap()).unwrap()
     }
 
     fn names(lines: &str, updates: &str, settings: &str) -> Result<String, SolveError> {
         let (main, updates) = (index(lines), index(updates));
-        let offer = |index, archive| Offer { index, archive, automatic: Automatic::Always, primary: archive == 0 };
+        let offer = |index, archive| Offer {
+            index,
+            archive,
+            automatic: Automatic::Always,
+            primary: archive == 0,
+        };
         let universe = Universe::new(&[offer(&main, 0), offer(&updates, 1)], &["amd64".to_owned()]);
         let table: toml::Table = format!("apt = 'host'\n{settings}").parse().unwrap();
         let selection = select(&universe, &BaseSettings::try_from(table).unwrap())?;
@@ -144,7 +176,11 @@ mod tests {
         };
         let mut all: Vec<_> = selection.packages.iter().map(show).collect();
         all.sort_by_key(|text| text.trim_start_matches(['!', '-']).to_owned());
-        let helper = if selection.helper.is_some() { " +helper" } else { "" };
+        let helper = if selection.helper.is_some() {
+            " +helper"
+        } else {
+            ""
+        };
         Ok(all.join(", ") + helper)
     }
 
@@ -170,7 +206,10 @@ mod tests {
         for (settings, expected) in [
             ("variant = 'essential'", "!dpkg 1, !libc 1"),
             ("variant = 'apt'", "!apt 2, !dpkg 1, !libc 1, !merge 1, !perl 5"),
-            ("variant = 'minbase'", "apt 2, !dpkg 1, !libc 1, mawk 1, -merge 1, -perl 5, tz 1"),
+            (
+                "variant = 'minbase'",
+                "apt 2, !dpkg 1, !libc 1, mawk 1, -merge 1, -perl 5, tz 1",
+            ),
             ("variant = 'custom'\npackages = ['app']", "app 1, -mawk 1 +helper"),
             ("variant = 'custom'\npackages = ['dpkg']", "dpkg 1, -libc 1"),
         ] {
@@ -181,13 +220,19 @@ mod tests {
     #[test]
     fn what_is_named_is_preferred_among_alternatives() {
         let settings = "variant = 'apt'\npackages = ['merged']";
-        assert_eq!(names(SUITE, "", settings).unwrap(), "!apt 2, !dpkg 1, !libc 1, !merged 1");
+        assert_eq!(
+            names(SUITE, "", settings).unwrap(),
+            "!apt 2, !dpkg 1, !libc 1, !merged 1"
+        );
     }
 
     #[test]
     fn updates_win_but_do_not_say_what_is_essential() {
         let updates = "dpkg 1.1; Depends: libc\nspy 1; Essential: yes";
-        assert_eq!(names(SUITE, updates, "variant = 'essential'").unwrap(), "!dpkg 1.1, !libc 1");
+        assert_eq!(
+            names(SUITE, updates, "variant = 'essential'").unwrap(),
+            "!dpkg 1.1, !libc 1"
+        );
     }
 
     #[test]
@@ -196,8 +241,14 @@ mod tests {
             let settings = format!("variant = 'custom'\npackages = [{packages}]");
             names(SUITE, "", &settings).unwrap_err().to_string()
         };
-        assert_eq!(error("'dpgk'"), "no archive has a package `dpgk` (did you mean `dpkg`?)");
-        assert_eq!(error("'twin'"), "`twin` is provided by several packages: name one of twin-a, twin-b");
+        assert_eq!(
+            error("'dpgk'"),
+            "no archive has a package `dpgk` (did you mean `dpkg`?)"
+        );
+        assert_eq!(
+            error("'twin'"),
+            "`twin` is provided by several packages: name one of twin-a, twin-b"
+        );
         insta::assert_snapshot!(error("'broken'"), @r"
         the packages cannot be installed together
         broken cannot be installed because there are no viable options:
@@ -205,6 +256,9 @@ mod tests {
            └─ nowhere (>= 2), for which no candidates were found.
         ");
         let conflict = error("'old', 'dpkg'");
-        assert!(conflict.contains("old 1") && conflict.contains("dpkg"), "{conflict}");
+        assert!(
+            conflict.contains("old 1") && conflict.contains("dpkg"),
+            "{conflict}"
+        );
     }
 }

@@ -79,16 +79,29 @@ pub fn verify_clear_signed(bytes: &[u8], keys: &Keyring, now: u64) -> Result<Ver
     let (message, _) = CleartextSignedMessage::from_string(text).map_err(SignatureError::Malformed)?;
     let signed = message.signed_text();
     let signer = good_signer(message.signatures().iter(), signed.as_bytes(), keys, now)?;
-    Ok(Verified { text: signed.replace("\r\n", "\n"), signer })
+    Ok(Verified {
+        text: signed.replace("\r\n", "\n"),
+        signer,
+    })
 }
 
 /// Verifies `text` against the signatures in another file (Release and Release.gpg), armored or not.
-pub fn verify_detached(text: &[u8], signature: &[u8], keys: &Keyring, now: u64) -> Result<Verified, SignatureError> {
+pub fn verify_detached(
+    text: &[u8],
+    signature: &[u8],
+    keys: &Keyring,
+    now: u64,
+) -> Result<Verified, SignatureError> {
     let (parsed, _) = DetachedSignature::from_reader_many(signature).map_err(SignatureError::Malformed)?;
-    let parsed = parsed.collect::<Result<Vec<_>, _>>().map_err(SignatureError::Malformed)?;
+    let parsed = parsed
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(SignatureError::Malformed)?;
     let signer = good_signer(parsed.iter().map(|one| &one.signature), text, keys, now)?;
     let text = std::str::from_utf8(text).map_err(|_| SignatureError::NotText)?;
-    Ok(Verified { text: text.to_owned(), signer })
+    Ok(Verified {
+        text: text.to_owned(),
+        signer,
+    })
 }
 
 fn good_signer<'a>(
@@ -109,16 +122,25 @@ fn good_signer<'a>(
 
 fn check(signature: &Signature, text: &[u8], keys: &Keyring, now: u64) -> Result<String, Refusal> {
     let issuer = issuer(signature);
-    let named = keys.signers.iter().filter(|signer| signer.fingerprint.ends_with(&issuer));
+    let named = keys
+        .signers
+        .iter()
+        .filter(|signer| signer.fingerprint.ends_with(&issuer));
     let mut refusal = Refusal::UnknownKey(issuer.clone());
     for signer in named {
         refusal = match &signer.usable {
-            Err(reason) => Refusal::Key { fingerprint: signer.fingerprint.clone(), reason: *reason },
+            Err(reason) => Refusal::Key {
+                fingerprint: signer.fingerprint.clone(),
+                reason: *reason,
+            },
             Ok(_) if !is_text_signature(signature) || !signer.key.verifies(signature, text) => {
                 Refusal::Mismatch(signer.fingerprint.clone())
             }
             Ok(validity) => match validity.at(now) {
-                Err(reason) => Refusal::Key { fingerprint: signer.fingerprint.clone(), reason },
+                Err(reason) => Refusal::Key {
+                    fingerprint: signer.fingerprint.clone(),
+                    reason,
+                },
                 Ok(()) if !is_strong(signature) => Refusal::WeakHash(signer.fingerprint.clone()),
                 Ok(()) if time_is_good(signature, now, |made| validity.since(made)) => {
                     return Ok(signer.fingerprint.clone());
@@ -132,9 +154,21 @@ fn check(signature: &Signature, text: &[u8], keys: &Keyring, now: u64) -> Result
 
 /// The issuer's fingerprint or, in older signatures, key ID: a hint only, since the key itself must verify.
 fn issuer(signature: &Signature) -> String {
-    let fingerprint = signature.issuer_fingerprint().into_iter().next().map(|one| format!("{one:X}"));
-    let key_id = || signature.issuer_key_id().into_iter().next().map(|one| one.to_string().to_uppercase());
-    fingerprint.or_else(key_id).unwrap_or_else(|| "of no name".to_owned())
+    let fingerprint = signature
+        .issuer_fingerprint()
+        .into_iter()
+        .next()
+        .map(|one| format!("{one:X}"));
+    let key_id = || {
+        signature
+            .issuer_key_id()
+            .into_iter()
+            .next()
+            .map(|one| one.to_string().to_uppercase())
+    };
+    fingerprint
+        .or_else(key_id)
+        .unwrap_or_else(|| "of no name".to_owned())
 }
 
 /// A certification over a key is no signature over a text.
@@ -146,6 +180,8 @@ fn time_is_good(signature: &Signature, now: u64, key_existed: impl Fn(u64) -> bo
     let Some(made) = signature.created().map(|time| u64::from(time.as_secs())) else {
         return false;
     };
-    let lasts = signature.signature_expiration_time().map_or(0, |lasts| u64::from(lasts.as_secs()));
+    let lasts = signature
+        .signature_expiration_time()
+        .map_or(0, |lasts| u64::from(lasts.as_secs()));
     key_existed(made) && made <= now + SKEW && (lasts == 0 || made + lasts > now)
 }

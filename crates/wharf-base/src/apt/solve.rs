@@ -88,9 +88,14 @@ fn solve_once(
     soft: &[PackageId],
 ) -> Result<BTreeSet<PackageId>, SolveError> {
     let provider = Provider::new(universe, &options.preferred);
-    let requirements = wants.iter().map(|want| provider.want(want)).collect::<Result<Vec<_>, _>>()?;
+    let requirements = wants
+        .iter()
+        .map(|want| provider.want(want))
+        .collect::<Result<Vec<_>, _>>()?;
     let soft = soft.iter().map(|id| SolvableId::from_raw(id.0));
-    let problem = Problem::default().requirements(requirements).soft_requirements(soft);
+    let problem = Problem::default()
+        .requirements(requirements)
+        .soft_requirements(soft);
     let mut solver = Solver::new(provider);
     match solver.solve(problem) {
         Ok(chosen) => Ok(chosen.into_iter().map(|id| PackageId(id.into_raw())).collect()),

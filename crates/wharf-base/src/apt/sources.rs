@@ -72,9 +72,16 @@ pub fn parse_list(text: &str, file: &Path) -> Result<Vec<SourceEntry>, SourcesEr
     let mut entries = Vec::new();
     for (number, line) in text.lines().enumerate() {
         let content = line.split('#').next().unwrap_or_default().trim();
-        if let Some(rest) = content.strip_prefix("deb").filter(|rest| rest.starts_with([' ', '\t'])) {
+        if let Some(rest) = content
+            .strip_prefix("deb")
+            .filter(|rest| rest.starts_with([' ', '\t']))
+        {
             let entry = parse_line(rest.trim(), file);
-            let error = || SourcesError::Line { file: file.to_owned(), line: number + 1, text: line.trim().to_owned() };
+            let error = || SourcesError::Line {
+                file: file.to_owned(),
+                line: number + 1,
+                text: line.trim().to_owned(),
+            };
             entries.push(entry.ok_or_else(error)?);
         }
     }
@@ -126,8 +133,18 @@ pub fn parse_deb822(text: &str, file: &Path) -> Result<Vec<SourceEntry>, Sources
 }
 
 fn parse_stanza(stanza: Stanza<'_>, file: &Path) -> Result<Vec<SourceEntry>, SourcesError> {
-    let missing = |field| move || SourcesError::Field { file: file.to_owned(), field };
-    let words = |field| stanza.words(field).filter(|word| !word.starts_with('#')).map(str::to_owned);
+    let missing = |field| {
+        move || SourcesError::Field {
+            file: file.to_owned(),
+            field,
+        }
+    };
+    let words = |field| {
+        stanza
+            .words(field)
+            .filter(|word| !word.starts_with('#'))
+            .map(str::to_owned)
+    };
     let template = SourceEntry {
         components: words("Components").collect(),
         architectures: words("Architectures").collect(),
@@ -141,9 +158,21 @@ fn parse_stanza(stanza: Stanza<'_>, file: &Path) -> Result<Vec<SourceEntry>, Sou
     let flat = suites.iter().all(|suite| suite.ends_with('/'));
     (!uris.is_empty()).then_some(()).ok_or_else(missing("URIs"))?;
     (!suites.is_empty()).then_some(()).ok_or_else(missing("Suites"))?;
-    (flat || !template.components.is_empty()).then_some(()).ok_or_else(missing("Components"))?;
-    let pairs = uris.iter().flat_map(|uri| suites.iter().map(move |suite| (uri, suite)));
-    Ok(pairs.map(|(uri, suite)| SourceEntry { suite: suite.clone(), ..template.clone() }.at(uri)).collect())
+    (flat || !template.components.is_empty())
+        .then_some(())
+        .ok_or_else(missing("Components"))?;
+    let pairs = uris
+        .iter()
+        .flat_map(|uri| suites.iter().map(move |suite| (uri, suite)));
+    Ok(pairs
+        .map(|(uri, suite)| {
+            SourceEntry {
+                suite: suite.clone(),
+                ..template.clone()
+            }
+            .at(uri)
+        })
+        .collect())
 }
 
 fn entry(uri: &str, suite: &str, file: &Path) -> SourceEntry {
@@ -172,8 +201,9 @@ fn signed_by_field(value: &str) -> SignedBy {
 }
 
 fn signed_by<'a>(words: impl Iterator<Item = &'a str>) -> SignedBy {
-    let (files, fingerprints): (Vec<_>, Vec<_>) =
-        words.filter(|word| !word.is_empty()).partition(|word| word.starts_with('/'));
+    let (files, fingerprints): (Vec<_>, Vec<_>) = words
+        .filter(|word| !word.is_empty())
+        .partition(|word| word.starts_with('/'));
     SignedBy::Keys {
         files: files.into_iter().map(PathBuf::from).collect(),
         fingerprints: fingerprints.into_iter().map(str::to_ascii_uppercase).collect(),
@@ -232,7 +262,10 @@ mod tests {
         assert_eq!(entries[0].uri, "http://example.test/debian");
         assert_eq!(entries[0].components, ["main", "contrib"]);
         assert_eq!(entries[0].architectures, ["amd64", "arm64"]);
-        let keys = SignedBy::Keys { files: vec!["/k.gpg".into()], fingerprints: vec![] };
+        let keys = SignedBy::Keys {
+            files: vec!["/k.gpg".into()],
+            fingerprints: vec![],
+        };
         assert_eq!(entries[0].signed_by, keys);
         assert_eq!(entries[1].suite, "./");
         assert_eq!(entries[1].public_uri(), "https://example.test/flat");
@@ -257,10 +290,21 @@ mod tests {
 
     #[test]
     fn says_which_line_is_wrong() {
-        for text in ["\ndeb http://example.test/debian bookworm", "\ndeb [arch=x http://example.test a b", "\ndeb http://example.test"] {
-            assert!(matches!(list(text), Err(SourcesError::Line { line: 2, .. })), "{text}");
+        for text in [
+            "\ndeb http://example.test/debian bookworm",
+            "\ndeb [arch=x http://example.test a b",
+            "\ndeb http://example.test",
+        ] {
+            assert!(
+                matches!(list(text), Err(SourcesError::Line { line: 2, .. })),
+                "{text}"
+            );
         }
-        let error = parse_deb822("Types: deb\nURIs: http://example.test\nSuites: a\n", Path::new("f")).unwrap_err();
+        let error = parse_deb822(
+            "Types: deb\nURIs: http://example.test\nSuites: a\n",
+            Path::new("f"),
+        )
+        .unwrap_err();
         assert_eq!(error.to_string(), "f: a paragraph without `Components`");
     }
 }

@@ -14,7 +14,10 @@ pub fn stanzas(text: &str) -> impl Iterator<Item = Stanza<'_>> {
         loop {
             let (stanza, after) = split_stanza(rest)?;
             rest = after;
-            if stanza.lines().any(|line| !line.trim().is_empty() && !line.starts_with('#')) {
+            if stanza
+                .lines()
+                .any(|line| !line.trim().is_empty() && !line.starts_with('#'))
+            {
                 return Some(Stanza(stanza));
             }
         }
@@ -62,7 +65,9 @@ impl<'a> Stanza<'a> {
 
     /// The value of a field, whatever the case of its name. A continuation's lines are part of it.
     pub fn get(self, name: &str) -> Option<&'a str> {
-        self.fields().find(|(field, _)| field.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+        self.fields()
+            .find(|(field, _)| field.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
     }
 
     /// The words of a field, none if it is not there.
@@ -72,7 +77,8 @@ impl<'a> Stanza<'a> {
 
     /// Whether a field says yes, in one of the words that apt takes for it.
     pub fn says_yes(self, name: &str) -> Option<bool> {
-        self.get(name).map(|value| ["yes", "true", "with", "on", "enable", "1"].contains(&value))
+        self.get(name)
+            .map(|value| ["yes", "true", "with", "on", "enable", "1"].contains(&value))
     }
 }
 
@@ -90,17 +96,20 @@ fn field_end(text: &str) -> usize {
 
 /// The lines of a continued value: of each, what stands after its blank, with ` .` for an empty line.
 pub fn continued_lines(value: &str) -> impl Iterator<Item = &str> {
-    value.lines().map(|line| match line.strip_prefix([' ', '\t']).unwrap_or(line) {
-        "." => "",
-        line => line,
-    })
+    value
+        .lines()
+        .map(|line| match line.strip_prefix([' ', '\t']).unwrap_or(line) {
+            "." => "",
+            line => line,
+        })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const TEXT: &str = "\n# leading\nPackage: a\nDescription: short\n long\n .\n more\n\n\nPackage: b\n# note\nsize: 3\n";
+    const TEXT: &str =
+        "\n# leading\nPackage: a\nDescription: short\n long\n .\n more\n\n\nPackage: b\n# note\nsize: 3\n";
 
     #[test]
     fn splits_paragraphs_and_fields() {
@@ -108,7 +117,10 @@ mod tests {
         assert_eq!(all.len(), 2);
         assert_eq!(all[0].get("package"), Some("a"));
         let description = all[0].get("Description").unwrap();
-        assert_eq!(continued_lines(description).collect::<Vec<_>>(), ["short", "long", "", "more"]);
+        assert_eq!(
+            continued_lines(description).collect::<Vec<_>>(),
+            ["short", "long", "", "more"]
+        );
         assert_eq!(all[1].get("Size"), Some("3"));
         assert_eq!(all[1].fields().count(), 2);
     }

@@ -58,7 +58,9 @@ impl<'a> Universe<'a> {
         };
         let mut candidates = Vec::with_capacity(offers.iter().map(|offer| offer.index.len()).sum());
         for offer in offers {
-            let entries = (0..offer.index.len()).map(|position| offer.index.get(position)).filter(known);
+            let entries = (0..offer.index.len())
+                .map(|position| offer.index.get(position))
+                .filter(known);
             candidates.extend(entries.map(|entry| Candidate {
                 entry,
                 archive: offer.archive,
@@ -68,7 +70,12 @@ impl<'a> Universe<'a> {
         }
         let by_name = sorted_by_name(&candidates);
         let provided = sorted_by_provided(&candidates);
-        Self { candidates, by_name, provided, architectures: architectures.to_vec() }
+        Self {
+            candidates,
+            by_name,
+            provided,
+            architectures: architectures.to_vec(),
+        }
     }
 
     /// The package version at a position.
@@ -93,7 +100,9 @@ impl<'a> Universe<'a> {
 
     /// The versions of a real package, of all architectures, the preferred first.
     pub fn versions(&self, name: &str) -> &[PackageId] {
-        let start = self.by_name.partition_point(|id| self.get(*id).entry.name() < name);
+        let start = self
+            .by_name
+            .partition_point(|id| self.get(*id).entry.name() < name);
         let length = self.by_name[start..].partition_point(|id| self.get(*id).entry.name() == name);
         &self.by_name[start..start + length]
     }
@@ -132,13 +141,18 @@ impl<'a> Universe<'a> {
     pub fn meets(&self, id: PackageId, relation: &Relation<'_>) -> bool {
         let entry = self.get(id).entry;
         (entry.name() == relation.name && relation.accepts(entry.version()))
-            || provides(entry).any(|(name, version)| name == relation.name && relation.accepts_provided(version))
+            || provides(entry)
+                .any(|(name, version)| name == relation.name && relation.accepts_provided(version))
     }
 }
 
 /// apt's preference: by the archive's priority, then the newest; of equal ones the earlier archive.
 fn preference<'a>(candidate: &Candidate<'a>) -> (Reverse<Automatic>, Reverse<Version<'a>>, usize) {
-    (Reverse(candidate.automatic), Reverse(Version(candidate.entry.version())), candidate.archive)
+    (
+        Reverse(candidate.automatic),
+        Reverse(Version(candidate.entry.version())),
+        candidate.archive,
+    )
 }
 
 fn sorted_by_name(candidates: &[Candidate<'_>]) -> Vec<PackageId> {

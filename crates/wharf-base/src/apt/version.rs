@@ -48,7 +48,8 @@ fn compare(mut left: &[u8], mut right: &[u8]) -> Ordering {
         let (right_text, right_rest) = split_run(right, |byte| !byte.is_ascii_digit());
         let (left_number, left_rest) = split_run(left_rest, u8::is_ascii_digit);
         let (right_number, right_rest) = split_run(right_rest, u8::is_ascii_digit);
-        let order = compare_text(left_text, right_text).then_with(|| compare_numbers(left_number, right_number));
+        let order =
+            compare_text(left_text, right_text).then_with(|| compare_numbers(left_number, right_number));
         if order.is_ne() {
             return order;
         }
@@ -91,9 +92,31 @@ mod tests {
     #[test]
     fn orders_as_dpkg_does() {
         let ascending = [
-            "0~~", "0~~a", "0~", "0", "0a", "0+", "1.0~beta1~svn1245", "1.0~beta1", "1.0", "1.0-1", "1.0-1+b1",
-            "1.0-1+deb12u1", "1.0-1.1", "1.0-2", "1.0-10", "1.0a-1", "1.0+dfsg-1", "1.0.1-1", "1.2-3-1", "1.10-1",
-            "2", "18446744073709551616", "1:0.1", "2:0", "10:0",
+            "0~~",
+            "0~~a",
+            "0~",
+            "0",
+            "0a",
+            "0+",
+            "1.0~beta1~svn1245",
+            "1.0~beta1",
+            "1.0",
+            "1.0-1",
+            "1.0-1+b1",
+            "1.0-1+deb12u1",
+            "1.0-1.1",
+            "1.0-2",
+            "1.0-10",
+            "1.0a-1",
+            "1.0+dfsg-1",
+            "1.0.1-1",
+            "1.2-3-1",
+            "1.10-1",
+            "2",
+            "18446744073709551616",
+            "1:0.1",
+            "2:0",
+            "10:0",
         ];
         for pair in ascending.windows(2) {
             assert!(Version(pair[0]) < Version(pair[1]), "{} < {}", pair[0], pair[1]);
@@ -102,7 +125,13 @@ mod tests {
 
     #[test]
     fn equal_in_different_letters() {
-        for (left, right) in [("1.0", "0:1.0"), ("1.0", "1.00"), ("1.0", "1.0-0"), ("00:1", "1"), ("1.0-", "1.0")] {
+        for (left, right) in [
+            ("1.0", "0:1.0"),
+            ("1.0", "1.00"),
+            ("1.0", "1.0-0"),
+            ("00:1", "1"),
+            ("1.0-", "1.0"),
+        ] {
             assert_eq!(Version(left), Version(right), "{left} = {right}");
         }
     }

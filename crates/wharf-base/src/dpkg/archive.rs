@@ -64,7 +64,9 @@ pub fn unpack(file: impl Read, blobs: &mut dyn BlobSink) -> Result<Unpacked, Arc
     let mut data = None;
     while let Some(member) = archive.next_entry() {
         let member = member?;
-        let name = String::from_utf8_lossy(member.header().identifier()).trim_end_matches('/').to_owned();
+        let name = String::from_utf8_lossy(member.header().identifier())
+            .trim_end_matches('/')
+            .to_owned();
         match name.split('.').next().unwrap_or_default() {
             "debian-binary" => check_version(member)?,
             "control" => control = Some(read_control(decompress(member, &name)?, blobs)?),
@@ -80,7 +82,10 @@ pub fn unpack(file: impl Read, blobs: &mut dyn BlobSink) -> Result<Unpacked, Arc
 fn check_version(mut member: impl Read) -> Result<(), ArchiveError> {
     let mut version = String::new();
     member.by_ref().take(64).read_to_string(&mut version)?;
-    version.starts_with("2.").then_some(()).ok_or_else(|| ArchiveError::Version(version.trim().to_owned()))
+    version
+        .starts_with("2.")
+        .then_some(())
+        .ok_or_else(|| ArchiveError::Version(version.trim().to_owned()))
 }
 
 fn decompress<'r>(member: impl Read + 'r, name: &str) -> Result<Box<dyn Read + 'r>, ArchiveError> {
@@ -95,35 +100,67 @@ fn decompress<'r>(member: impl Read + 'r, name: &str) -> Result<Box<dyn Read + '
 
 fn read_data(tar: impl Read, blobs: &mut dyn BlobSink) -> Result<(Layer, Vec<String>), ArchiveError> {
     let mut names = TarNames::new(tar);
-    let source = |source| ArchiveError::Import { part: "data.tar", source };
+    let source = |source| ArchiveError::Import {
+        part: "data.tar",
+        source,
+    };
     let files = import_archive(&mut names, blobs, &ImportOptions::default()).map_err(source)?;
-    Ok((files, names.into_names().iter().map(|name| listed(name)).collect()))
+    Ok((
+        files,
+        names.into_names().iter().map(|name| listed(name)).collect(),
+    ))
 }
 
 /// `./usr/bin/` → `/usr/bin`, `./` → `/.`, as in dpkg's lists.
 fn listed(name: &[u8]) -> String {
     let name = String::from_utf8_lossy(name);
     let path = name.trim_start_matches("./").trim_matches('/');
-    if path.is_empty() { "/.".to_owned() } else { format!("/{path}") }
+    if path.is_empty() {
+        "/.".to_owned()
+    } else {
+        format!("/{path}")
+    }
 }
 
 fn read_control(tar: impl Read, blobs: &mut dyn BlobSink) -> Result<Control, ArchiveError> {
-    let limits = Limits { entries: 1 << 10, bytes: CONTROL_LIMIT };
-    let options = ImportOptions { limits, ..ImportOptions::default() };
-    let source = |source| ArchiveError::Import { part: "control.tar", source };
-    let mut keep = KeepTexts { blobs, texts: BTreeMap::new() };
+    let limits = Limits {
+        entries: 1 << 10,
+        bytes: CONTROL_LIMIT,
+    };
+    let options = ImportOptions {
+        limits,
+        ..ImportOptions::default()
+    };
+    let source = |source| ArchiveError::Import {
+        part: "control.tar",
+        source,
+    };
+    let mut keep = KeepTexts {
+        blobs,
+        texts: BTreeMap::new(),
+    };
     let tree = import_archive(tar, &mut keep, &options).map_err(source)?;
     let texts = keep.texts;
     let text = |name: &str| {
         let entry = tree.dir().get(name.as_bytes())?;
-        control_file(entry).and_then(|file| texts.get(&file.digest)).map(|bytes| String::from_utf8_lossy(bytes))
+        control_file(entry)
+            .and_then(|file| texts.get(&file.digest))
+            .map(|bytes| String::from_utf8_lossy(bytes))
     };
-    let fields = text("control").ok_or(ArchiveError::Missing("control file"))?.into_owned();
-    let files = tree.dir().entries().iter().filter_map(|(name, entry)| Some((name.to_string(), control_file(entry)?)));
+    let fields = text("control")
+        .ok_or(ArchiveError::Missing("control file"))?
+        .into_owned();
+    let files = tree
+        .dir()
+        .entries()
+        .iter()
+        .filter_map(|(name, entry)| Some((name.to_string(), control_file(entry)?)));
     let mut files: BTreeMap<_, _> = files.collect();
     files.remove("control");
-    let mut interpreters: Vec<_> =
-        files.values().filter_map(|file| interpreter(texts.get(&file.digest)?)).collect();
+    let mut interpreters: Vec<_> = files
+        .values()
+        .filter_map(|file| interpreter(texts.get(&file.digest)?))
+        .collect();
     interpreters.sort();
     interpreters.dedup();
     Ok(Control {
@@ -137,7 +174,11 @@ fn read_control(tar: impl Read, blobs: &mut dyn BlobSink) -> Result<Control, Arc
 
 fn control_file(entry: &Entry) -> Option<ControlFile> {
     match entry.node {
-        Node::File { digest, size } => Some(ControlFile { digest, size, mode: entry.attrs.mode }),
+        Node::File { digest, size } => Some(ControlFile {
+            digest,
+            size,
+            mode: entry.attrs.mode,
+        }),
         _ => None,
     }
 }

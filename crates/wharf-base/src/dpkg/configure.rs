@@ -19,20 +19,35 @@ const QUIET_DIRECTORY: &str = "/run/wharf/quiet";
 const PRELUDE: &str = include_str!("configure.sh");
 
 /// As `start-stop-daemon` would succeed, without starting or stopping anything.
-const QUIET: &str = "#!/bin/sh\necho \"start-stop-daemon: nothing is started or stopped while a base is made\" >&2\nexit 0\n";
+const QUIET: &str =
+    "#!/bin/sh\necho \"start-stop-daemon: nothing is started or stopped while a base is made\" >&2\nexit 0\n";
 
 /// PATH of images.
 pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Programs that the script and dpkg itself need (dpkg's `checkpath`); all are of essential packages.
 const PROGRAMS: &[&str] = &[
-    "dpkg", "dpkg-deb", "sh", "rm", "cp", "mkdir", "chmod", "tar", "diff", "ldconfig", "start-stop-daemon",
+    "dpkg",
+    "dpkg-deb",
+    "sh",
+    "rm",
+    "cp",
+    "mkdir",
+    "chmod",
+    "tar",
+    "diff",
+    "ldconfig",
+    "start-stop-daemon",
 ];
 
 /// The step for these packages, in these batches.
 pub fn run_op(controls: &[&Control], batches: &Batches) -> RunOp {
     let script = |target: &str, name: &str, content: String| {
-        Mount::Script(ScriptMount { target: target.to_owned(), name: name.to_owned(), content })
+        Mount::Script(ScriptMount {
+            target: target.to_owned(),
+            name: name.to_owned(),
+            content,
+        })
     };
     let env = [
         ("PATH", format!("{QUIET_DIRECTORY}:{PATH}")),
@@ -44,7 +59,10 @@ pub fn run_op(controls: &[&Control], batches: &Batches) -> RunOp {
     ];
     RunOp {
         args: vec!["/bin/sh".to_owned(), format!("{SCRIPT_DIRECTORY}/configure")],
-        env: env.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+        env: env
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect(),
         proxy: [].into(),
         cwd: "/".to_owned(),
         user: String::new(),
@@ -67,7 +85,11 @@ fn script_text(controls: &[&Control], batches: &Batches) -> String {
         let members = || batch.iter().map(|position| controls[*position]);
         for control in members().filter(|control| control.files.contains_key("preinst")) {
             let (architecture, version) = (control.field("Architecture"), control.field("Version"));
-            let line = format!("preinst {} {} {architecture} {version}", control.name(), control.info_name());
+            let line = format!(
+                "preinst {} {} {architecture} {version}",
+                control.name(),
+                control.info_name()
+            );
             writeln!(text, "{line}").expect("a string takes everything");
         }
         let names: Vec<_> = members().map(Control::info_name).collect();
@@ -81,7 +103,10 @@ fn script_text(controls: &[&Control], batches: &Batches) -> String {
 /// script's interpreter.
 pub fn is_self_sufficient(tree: &Tree, controls: &[&Control]) -> bool {
     let is_there = |path: &str| tree.lookup(path, FollowLast::Yes).is_ok();
-    let found = |program: &str| PATH.split(':').any(|folder| is_there(&format!("{folder}/{program}")));
+    let found = |program: &str| {
+        PATH.split(':')
+            .any(|folder| is_there(&format!("{folder}/{program}")))
+    };
     let interpreters = controls.iter().flat_map(|control| &control.interpreters);
     // Scripts find debconf by its files; it is written in Perl and does not depend on it, Perl being essential.
     let asks = is_there("usr/share/debconf/confmodule");
@@ -109,6 +134,9 @@ mod tests {
         let refs: Vec<_> = controls.iter().collect();
         let text = script_text(&refs, &vec![vec![1], vec![0, 2]]);
         let calls = text.strip_prefix(PRELUDE).unwrap();
-        assert_eq!(calls, "configure b:amd64\nconfigure a:amd64 c:amd64\nconfigure --pending\n");
+        assert_eq!(
+            calls,
+            "configure b:amd64\nconfigure a:amd64 c:amd64\nconfigure --pending\n"
+        );
     }
 }

@@ -47,7 +47,9 @@ impl Control {
 
     /// A field, empty when it is not there.
     pub fn field(&self, name: &str) -> &str {
-        self.stanza().and_then(|stanza| stanza.get(name)).unwrap_or_default()
+        self.stanza()
+            .and_then(|stanza| stanza.get(name))
+            .unwrap_or_default()
     }
 
     /// The package's name.
@@ -65,7 +67,10 @@ impl Control {
 
     /// Whether it has a script that runs while it is being installed, or is interested in triggers.
     pub fn acts(&self) -> bool {
-        INSTALL_SCRIPTS.iter().any(|script| self.files.contains_key(*script)) || !self.triggers.trim().is_empty()
+        INSTALL_SCRIPTS
+            .iter()
+            .any(|script| self.files.contains_key(*script))
+            || !self.triggers.trim().is_empty()
     }
 
     /// Whether it may overwrite files of `other` (Policy 7.6.1).
@@ -80,7 +85,10 @@ impl Control {
 
     /// The directives of its `triggers`: (directive, trigger's name).
     pub fn trigger_directives(&self) -> impl Iterator<Item = (&str, &str)> {
-        let lines = self.triggers.lines().map(|line| line.split('#').next().unwrap_or_default());
+        let lines = self
+            .triggers
+            .lines()
+            .map(|line| line.split('#').next().unwrap_or_default());
         lines.filter_map(|line| {
             let mut words = line.split_whitespace();
             Some((words.next()?, words.next()?))
@@ -112,8 +120,18 @@ mod tests {
     #[test]
     fn knows_what_it_may_overwrite() {
         let old = control("Package: a\nVersion: 1.0\nProvides: v");
-        for (replaces, may) in [("a", true), ("a (<< 2)", true), ("a (<< 1)", false), ("v", true), ("v (= 1)", false)] {
-            assert_eq!(control(&format!("Package: b\nReplaces: {replaces}")).replaces(&old), may, "{replaces}");
+        for (replaces, may) in [
+            ("a", true),
+            ("a (<< 2)", true),
+            ("a (<< 1)", false),
+            ("v", true),
+            ("v (= 1)", false),
+        ] {
+            assert_eq!(
+                control(&format!("Package: b\nReplaces: {replaces}")).replaces(&old),
+                may,
+                "{replaces}"
+            );
         }
     }
 

@@ -38,7 +38,10 @@ pub struct Writer<'s> {
 impl<'s> Writer<'s> {
     /// A writer into an empty layer.
     pub fn new(blobs: &'s mut dyn BlobSink) -> Self {
-        Self { layer: LayerBuilder::new(), blobs }
+        Self {
+            layer: LayerBuilder::new(),
+            blobs,
+        }
     }
 
     /// Writes a file of root's.
@@ -51,14 +54,24 @@ impl<'s> Writer<'s> {
 
     /// Makes an empty directory, or says whose and of which mode one is.
     pub fn directory(&mut self, path: &str, attrs: Attrs) {
-        self.entry(path, attrs, Entry::dir(Attrs::root(0), Mtime::default(), wharf_tree::Dir::default()).node);
+        self.entry(
+            path,
+            attrs,
+            Entry::dir(Attrs::root(0), Mtime::default(), wharf_tree::Dir::default()).node,
+        );
     }
 
     /// Puts a file whose content is stored already.
     pub fn entry(&mut self, path: &str, attrs: Attrs, node: Node) {
         let path = TreePath::new(path).expect("paths of the database are proper paths");
-        let entry = Entry { attrs, mtime: Mtime::default(), node };
-        self.layer.insert(&path, entry).expect("the database's parents are directories");
+        let entry = Entry {
+            attrs,
+            mtime: Mtime::default(),
+            node,
+        };
+        self.layer
+            .insert(&path, entry)
+            .expect("the database's parents are directories");
     }
 
     /// The layer so far.
@@ -79,7 +92,10 @@ pub fn write(
     }
     let mut sorted: Vec<_> = records.iter().collect();
     sorted.sort_by_key(|record| (record.control.name(), record.control.field("Architecture")));
-    let status: String = sorted.iter().map(|record| paragraph(record.control, state)).collect();
+    let status: String = sorted
+        .iter()
+        .map(|record| paragraph(record.control, state))
+        .collect();
     writer.file(&format!("{ADMIN}/status"), 0o644, &status)?;
     let arch: String = architectures.iter().flat_map(|one| [one, "\n"]).collect();
     writer.file(&format!("{ADMIN}/arch"), 0o644, &arch)?;
@@ -91,16 +107,27 @@ pub fn write(
 fn write_info(writer: &mut Writer<'_>, record: &Record<'_>) -> io::Result<()> {
     let base = format!("{ADMIN}/info/{}", record.control.info_name());
     for (kind, file) in &record.control.files {
-        let node = Node::File { digest: file.digest, size: file.size };
+        let node = Node::File {
+            digest: file.digest,
+            size: file.size,
+        };
         writer.entry(&format!("{base}.{kind}"), Attrs::root(file.mode), node);
     }
     let is_lost = |path: &&String| record.lost.is_some_and(|lost| lost.contains(*path));
-    let list: String = record.list.iter().filter(|path| !is_lost(path)).flat_map(|path| [path, "\n"]).collect();
+    let list: String = record
+        .list
+        .iter()
+        .filter(|path| !is_lost(path))
+        .flat_map(|path| [path, "\n"])
+        .collect();
     writer.file(&format!("{base}.list"), 0o644, &list)
 }
 
 /// Who is interested in which path (one file for all) and in which name (a file each).
-fn write_triggers<'c>(writer: &mut Writer<'_>, controls: impl Iterator<Item = &'c Control>) -> io::Result<()> {
+fn write_triggers<'c>(
+    writer: &mut Writer<'_>,
+    controls: impl Iterator<Item = &'c Control>,
+) -> io::Result<()> {
     let mut paths = String::new();
     let mut named: BTreeMap<&str, String> = BTreeMap::new();
     for control in controls {
@@ -121,7 +148,9 @@ fn write_triggers<'c>(writer: &mut Writer<'_>, controls: impl Iterator<Item = &'
     writer.file(&format!("{ADMIN}/triggers/File"), 0o644, &paths)?;
     writer.file(&format!("{ADMIN}/triggers/Unincorp"), 0o644, "")?;
     let files = named.iter();
-    files.into_iter().try_for_each(|(name, who)| writer.file(&format!("{ADMIN}/triggers/{name}"), 0o644, who))
+    files
+        .into_iter()
+        .try_for_each(|(name, who)| writer.file(&format!("{ADMIN}/triggers/{name}"), 0o644, who))
 }
 
 /// The names become files' names.

@@ -11,8 +11,8 @@ use std::{
 };
 
 use wharf_tree::{
-    Attrs, BlobRead, BlobSink, Dir, DirRole, Entry, FollowLast, Layer, Mtime, Name, Node, Tree, TreeBuilder, TreePath,
-    diff, merge,
+    Attrs, BlobRead, BlobSink, Dir, DirRole, Entry, FollowLast, Layer, Mtime, Name, Node, Tree, TreeBuilder,
+    TreePath, diff, merge,
 };
 
 use super::{database::ADMIN, status};
@@ -53,10 +53,21 @@ const RESIDUE: &[&str] = &[
 const EMPTIED: &[(&str, &[&str])] = &[("run", &["lock"]), ("tmp", &[])];
 
 /// Kept of a helper's files when scripts changed them.
-const ACCOUNTS: &[&str] = &["etc/passwd", "etc/group", "etc/shadow", "etc/gshadow", "etc/subuid", "etc/subgid"];
+const ACCOUNTS: &[&str] = &[
+    "etc/passwd",
+    "etc/group",
+    "etc/shadow",
+    "etc/gshadow",
+    "etc/subuid",
+    "etc/subgid",
+];
 
 /// The base's second layer: over its unpacked files.
-pub fn finish(configured: &Configured<'_>, blobs: &dyn BlobRead, sink: &mut dyn BlobSink) -> io::Result<Layer> {
+pub fn finish(
+    configured: &Configured<'_>,
+    blobs: &dyn BlobRead,
+    sink: &mut dyn BlobSink,
+) -> io::Result<Layer> {
     let result = merge(configured.root, configured.upper);
     let kept = prune(configured, &result);
     let mut builder = TreeBuilder::from_tree(&kept);
@@ -89,9 +100,15 @@ fn prune(configured: &Configured<'_>, result: &Tree) -> Tree {
         upper: Some(&configured.upper.root),
     };
     let root = prune_entry(place, &TreePath::root()).unwrap_or_else(|| Tree::empty().root);
-    let kept = Tree { root, links: Arc::default() };
+    let kept = Tree {
+        root,
+        links: Arc::default(),
+    };
     let links = result.links.retain(|path| kept.get(path).is_some());
-    Tree { links: Arc::new(links), ..kept }
+    Tree {
+        links: Arc::new(links),
+        ..kept
+    }
 }
 
 fn prune_entry(place: Place<'_>, path: &TreePath) -> Option<Entry> {
@@ -113,17 +130,25 @@ fn prune_entry(place: Place<'_>, path: &TreePath) -> Option<Entry> {
 impl<'t> Place<'t> {
     fn child(self, name: &Name, result: &'t Entry) -> Self {
         let below = |entry: Option<&'t Entry>| entry?.node.as_dir()?.get(name.as_bytes());
-        Self { result, base: below(self.base), helper: below(self.helper), upper: below(self.upper) }
+        Self {
+            result,
+            base: below(self.base),
+            helper: below(self.helper),
+            upper: below(self.upper),
+        }
     }
 
     /// Whether the step made or changed it; a directory that it only passed through is not changed.
     fn touched(self) -> bool {
-        self.upper.is_some_and(|entry| !matches!(entry.node, Node::Dir(_, DirRole::Structural)))
+        self.upper
+            .is_some_and(|entry| !matches!(entry.node, Node::Dir(_, DirRole::Structural)))
     }
 }
 
 fn is_account(path: &TreePath) -> bool {
-    ACCOUNTS.iter().any(|account| path.as_bytes() == account.as_bytes())
+    ACCOUNTS
+        .iter()
+        .any(|account| path.as_bytes() == account.as_bytes())
 }
 
 fn clean(builder: &mut TreeBuilder, tree: &Tree, sink: &mut dyn BlobSink) -> io::Result<()> {
@@ -132,7 +157,10 @@ fn clean(builder: &mut TreeBuilder, tree: &Tree, sink: &mut dyn BlobSink) -> io:
     }
     for (folder, needed) in EMPTIED {
         let folder = constant(folder);
-        let names = tree.get(&folder).and_then(|entry| entry.node.as_dir()).map(|dir| dir.entries().keys());
+        let names = tree
+            .get(&folder)
+            .and_then(|entry| entry.node.as_dir())
+            .map(|dir| dir.entries().keys());
         for name in names.into_iter().flatten() {
             if !needed.iter().any(|one| one.as_bytes() == name.as_bytes()) {
                 builder.remove(&folder.join(name));
@@ -157,20 +185,29 @@ fn own_database(
     let path = constant(&format!("{ADMIN}/status"));
     let all = read_text(result, &path, blobs)?.unwrap_or_default();
     let is_own = |name: &str, architecture: &str| {
-        configured.packages.contains(&(name.to_owned(), architecture.to_owned()))
+        configured
+            .packages
+            .contains(&(name.to_owned(), architecture.to_owned()))
     };
     put(builder, &path, 0o644, &status::filter(&all, is_own), sink)?;
     builder.remove(&constant(&format!("{ADMIN}/status-old")));
     let triggers = constant(&format!("{ADMIN}/triggers"));
     builder.remove(&triggers);
     if let Some(entry) = configured.base.get(&triggers) {
-        builder.insert(&triggers, entry.clone()).expect("the database's directory is a directory");
+        builder
+            .insert(&triggers, entry.clone())
+            .expect("the database's directory is a directory");
     }
     Ok(())
 }
 
 /// An alternative that a script registered has links that the helper may have had already: they belong to it.
-fn add_alternatives(builder: &mut TreeBuilder, kept: &Tree, result: &Tree, blobs: &dyn BlobRead) -> io::Result<()> {
+fn add_alternatives(
+    builder: &mut TreeBuilder,
+    kept: &Tree,
+    result: &Tree,
+    blobs: &dyn BlobRead,
+) -> io::Result<()> {
     let folder = constant(&format!("{ADMIN}/alternatives"));
     let Some(dir) = kept.get(&folder).and_then(|entry| entry.node.as_dir()) else {
         return Ok(());
@@ -179,10 +216,18 @@ fn add_alternatives(builder: &mut TreeBuilder, kept: &Tree, result: &Tree, blobs
         let text = read_text(kept, &folder.join(name), blobs)?.unwrap_or_default();
         for link in alternative_links(&name.to_string(), &text) {
             let Ok(path) = TreePath::new(&link) else { continue };
-            let Ok(found) = result.lookup(path.parent().unwrap_or_default().as_bytes(), FollowLast::Yes) else { continue };
-            let real = path.file_name().and_then(|last| Some(found.path.join(&Name::new(last).ok()?)));
+            let Ok(found) = result.lookup(path.parent().unwrap_or_default().as_bytes(), FollowLast::Yes)
+            else {
+                continue;
+            };
+            let real = path
+                .file_name()
+                .and_then(|last| Some(found.path.join(&Name::new(last).ok()?)));
             let Some(real) = real else { continue };
-            if let Some(entry) = result.get(&real).filter(|entry| matches!(entry.node, Node::Symlink(_))) {
+            if let Some(entry) = result
+                .get(&real)
+                .filter(|entry| matches!(entry.node, Node::Symlink(_)))
+            {
                 builder.insert(&real, entry.clone()).map_err(io::Error::other)?;
             }
         }
@@ -212,7 +257,11 @@ fn put(
 ) -> io::Result<()> {
     let size = content.len() as u64;
     let digest = sink.put(&mut content.as_bytes(), size)?;
-    let entry = Entry { attrs: Attrs::root(mode), mtime: Mtime::default(), node: Node::File { digest, size } };
+    let entry = Entry {
+        attrs: Attrs::root(mode),
+        mtime: Mtime::default(),
+        node: Node::File { digest, size },
+    };
     builder.insert(path, entry).map_err(io::Error::other)
 }
 
@@ -220,7 +269,9 @@ fn put(
 pub(super) fn packages_of(base: &Tree, blobs: &dyn BlobRead) -> io::Result<BTreeSet<(String, String)>> {
     let text = read_text(base, &constant(&format!("{ADMIN}/status")), blobs)?.unwrap_or_default();
     let field = |stanza: Stanza<'_>, name| stanza.get(name).unwrap_or_default().to_owned();
-    Ok(stanzas(&text).map(|stanza| (field(stanza, "Package"), field(stanza, "Architecture"))).collect())
+    Ok(stanzas(&text)
+        .map(|stanza| (field(stanza, "Package"), field(stanza, "Architecture")))
+        .collect())
 }
 
 /// The text of a file of a tree; `None` when there is no such file.

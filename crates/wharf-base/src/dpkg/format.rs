@@ -1,10 +1,6 @@
 //! Debian packages as a [`PackageFormat`].
 
-use std::{
-    collections::BTreeMap,
-    fs::File,
-    sync::Arc,
-};
+use std::{collections::BTreeMap, fs::File, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 use wharf_oci::Digest;
@@ -56,18 +52,39 @@ impl PackageFormat for Dpkg {
     const MEMO: &'static str = "deb 1";
 
     fn unpack(package: &Package, file: File, store: &Store) -> Result<(UnpackedDeb, Vec<Root>), BaseError> {
-        let failed = |source| BaseError::Unpack { package: package.name.clone(), source };
+        let failed = |source| BaseError::Unpack {
+            package: package.name.clone(),
+            source,
+        };
         let mut unpacked = archive::unpack(file, &mut store.clone()).map_err(failed)?;
         sums::complete(&mut unpacked, store, &mut store.clone())?;
         let files = store.put_layer(&unpacked.files)?;
         let list: String = unpacked.list.iter().flat_map(|path| [path, "\n"]).collect();
         let list = store.put_bytes(list.as_bytes())?;
-        let scripts = unpacked.control.files.values().map(|file| Root::Blob(file.digest));
-        let roots = [Root::Layer(files), Root::Blob(list)].into_iter().chain(scripts).collect();
-        Ok((UnpackedDeb { files, control: unpacked.control, list }, roots))
+        let scripts = unpacked
+            .control
+            .files
+            .values()
+            .map(|file| Root::Blob(file.digest));
+        let roots = [Root::Layer(files), Root::Blob(list)]
+            .into_iter()
+            .chain(scripts)
+            .collect();
+        Ok((
+            UnpackedDeb {
+                files,
+                control: unpacked.control,
+                list,
+            },
+            roots,
+        ))
     }
 
-    fn assemble(resolution: &Resolution, unpacked: &[UnpackedDeb], store: &Store) -> Result<Assembly, BaseError> {
+    fn assemble(
+        resolution: &Resolution,
+        unpacked: &[UnpackedDeb],
+        store: &Store,
+    ) -> Result<Assembly, BaseError> {
         let all: Vec<_> = unpacked.iter().map(|one| &one.control).collect();
         let batches = order(&all);
         let positions = batches.concat();
@@ -80,20 +97,39 @@ impl PackageFormat for Dpkg {
         let database = write_database(resolution, &controls, &lists, &merged, state, store)?;
         let base = merge(&merged.tree, &database);
         let run = acts.then(|| configure::run_op(&controls, &batches));
-        Ok(Assembly { order: positions, unpacked: merged.tree, database, base, run, self_sufficient })
+        Ok(Assembly {
+            order: positions,
+            unpacked: merged.tree,
+            database,
+            base,
+            run,
+            self_sufficient,
+        })
     }
 
     fn over_helper(assembly: &Assembly, helper: &Base, store: &Store) -> Result<HelpedRoot, BaseError> {
         let mut trees = helper.layers.iter().map(|id| store.layer(id));
-        let unpacked = trees.next().transpose()?.map_or_else(Tree::empty, |first| merge(&Tree::empty(), &first));
-        let finished = trees.try_fold(unpacked.clone(), |tree, layer| Ok::<_, BaseError>(merge(&tree, &*layer?)))?;
+        let unpacked = trees
+            .next()
+            .transpose()?
+            .map_or_else(Tree::empty, |first| merge(&Tree::empty(), &first));
+        let finished = trees.try_fold(unpacked.clone(), |tree, layer| {
+            Ok::<_, BaseError>(merge(&tree, &*layer?))
+        })?;
         let has_accounts = has_package(&assembly.base, "base-passwd");
         let below = helper::below(&unpacked, &finished, has_accounts);
         let packages = finish::packages_of(&assembly.base, store)?;
         let joint = helper::joint_database(&below, &assembly.base, &packages, store, &mut store.clone())?;
-        let with_base = merge(&merge(&below, &diff(&Tree::empty(), &assembly.unpacked)), &assembly.database);
+        let with_base = merge(
+            &merge(&below, &diff(&Tree::empty(), &assembly.unpacked)),
+            &assembly.database,
+        );
         let root = merge(&with_base, &joint);
-        Ok(HelpedRoot { helper: below, database: joint, root })
+        Ok(HelpedRoot {
+            helper: below,
+            database: joint,
+            root,
+        })
     }
 
     fn finish(
@@ -135,12 +171,24 @@ fn merge_debs(
     unpacked: &[UnpackedDeb],
     store: &Store,
 ) -> Result<(Merged, bool), BaseError> {
-    let files = positions.iter().map(|position| store.layer(&unpacked[*position].files));
+    let files = positions
+        .iter()
+        .map(|position| store.layer(&unpacked[*position].files));
     let files: Vec<Arc<Layer>> = files.collect::<Result<_, _>>()?;
-    let controls: Vec<_> = positions.iter().map(|position| &unpacked[*position].control).collect();
-    let parts = controls.iter().zip(files).map(|(control, files)| Part { control, files });
+    let controls: Vec<_> = positions
+        .iter()
+        .map(|position| &unpacked[*position].control)
+        .collect();
+    let parts = controls
+        .iter()
+        .zip(files)
+        .map(|(control, files)| Part { control, files });
     let parts: Vec<_> = parts.collect();
-    let has_merger = |packages: &[Package]| packages.iter().any(|package| MERGERS.contains(&package.name.as_str()));
+    let has_merger = |packages: &[Package]| {
+        packages
+            .iter()
+            .any(|package| MERGERS.contains(&package.name.as_str()))
+    };
     let merged = merge_parts(&parts, has_merger(&resolution.packages))?;
     let self_sufficient = configure::is_self_sufficient(&merged.tree, &controls);
     if !self_sufficient && resolution.helper.as_deref().is_some_and(has_merger) {
@@ -149,10 +197,17 @@ fn merge_debs(
     Ok((merged, self_sufficient))
 }
 
-fn lists(positions: &[usize], unpacked: &[UnpackedDeb], store: &Store) -> Result<Vec<Vec<String>>, BaseError> {
+fn lists(
+    positions: &[usize],
+    unpacked: &[UnpackedDeb],
+    store: &Store,
+) -> Result<Vec<Vec<String>>, BaseError> {
     let list = |position: &usize| {
         let bytes = store.read_blob(&unpacked[*position].list, LIST_LIMIT)?;
-        Ok(String::from_utf8_lossy(&bytes).lines().map(str::to_owned).collect())
+        Ok(String::from_utf8_lossy(&bytes)
+            .lines()
+            .map(str::to_owned)
+            .collect())
     };
     positions.iter().map(list).collect()
 }
@@ -173,8 +228,13 @@ fn write_database(
         writer.directory("tmp", Attrs::root(0o1777));
     }
     let records = controls.iter().zip(lists).enumerate();
-    let records: Vec<_> =
-        records.map(|(position, (control, list))| Record { control, list, lost: merged.lost.get(&position) }).collect();
+    let records: Vec<_> = records
+        .map(|(position, (control, list))| Record {
+            control,
+            list,
+            lost: merged.lost.get(&position),
+        })
+        .collect();
     database::write(&mut writer, &records, &resolution.architectures, state)?;
     Ok(writer.finish())
 }
@@ -191,7 +251,14 @@ fn with_marks(resolution: &Resolution, layer: Layer, store: &Store) -> std::io::
         .dependencies()
         .map(|package| {
             let architecture = package.architecture.as_str();
-            (package.name.as_str(), if architecture == "all" { native } else { architecture })
+            (
+                package.name.as_str(),
+                if architecture == "all" {
+                    native
+                } else {
+                    architecture
+                },
+            )
         })
         .collect();
     if !resolution.marks_dependencies || marked.is_empty() {
@@ -201,13 +268,18 @@ fn with_marks(resolution: &Resolution, layer: Layer, store: &Store) -> std::io::
         format!("Package: {name}\nArchitecture: {architecture}\nAuto-Installed: 1\n\n")
     };
     let text: String = marked.iter().map(stanza).collect();
-    let (digest, size) = (store.put_bytes(text.as_bytes()).map_err(std::io::Error::other)?, text.len() as u64);
+    let (digest, size) = (
+        store.put_bytes(text.as_bytes()).map_err(std::io::Error::other)?,
+        text.len() as u64,
+    );
     let mut builder = wharf_tree::LayerBuilder::from_layer(&layer);
     let entry = wharf_tree::Entry {
         attrs: Attrs::root(0o644),
         mtime: wharf_tree::Mtime::default(),
         node: Node::File { digest, size },
     };
-    builder.insert(&finish::constant("var/lib/apt/extended_states"), entry).map_err(std::io::Error::other)?;
+    builder
+        .insert(&finish::constant("var/lib/apt/extended_states"), entry)
+        .map_err(std::io::Error::other)?;
     Ok(builder.finish())
 }

@@ -27,9 +27,15 @@ pub fn below(unpacked: &Tree, finished: &Tree, has_base_passwd: bool) -> Tree {
     };
     let root = select(&finished.root, Some(&unpacked.root), &TreePath::root(), &shown);
     let root = root.unwrap_or_else(|| Tree::empty().root);
-    let tree = Tree { root, links: Arc::default() };
+    let tree = Tree {
+        root,
+        links: Arc::default(),
+    };
     let links = finished.links.retain(|path| tree.get(path).is_some());
-    Tree { links: Arc::new(links), ..tree }
+    Tree {
+        links: Arc::new(links),
+        ..tree
+    }
 }
 
 fn is_alternative(entry: &Entry) -> bool {
@@ -41,7 +47,9 @@ fn is_database(path: &TreePath) -> bool {
     let Some(inside) = path.strip_prefix(&constant(ADMIN)) else {
         return false;
     };
-    [&b"info"[..], b"status", b"arch", b"triggers", b"diversions"].iter().any(|name| inside.components().next() == Some(name))
+    [&b"info"[..], b"status", b"arch", b"triggers", b"diversions"]
+        .iter()
+        .any(|name| inside.components().next() == Some(name))
 }
 
 fn select(
@@ -58,11 +66,16 @@ fn select(
     let children: std::collections::BTreeMap<_, _> = dir
         .entries()
         .iter()
-        .filter_map(|(name, child)| Some((name.clone(), select(child, below(name), &path.join(name), shown)?)))
+        .filter_map(|(name, child)| {
+            Some((name.clone(), select(child, below(name), &path.join(name), shown)?))
+        })
         .collect();
     let node = Node::Dir(Arc::new(Dir::new(children)), DirRole::Full);
     let empty = node.as_dir().is_some_and(|dir| dir.entries().is_empty());
-    (keep || !empty).then(|| Entry { node, ..entry.clone() })
+    (keep || !empty).then(|| Entry {
+        node,
+        ..entry.clone()
+    })
 }
 
 /// The database for the configure step: the helper's packages as they are, but for those that the base has too, and the
@@ -93,7 +106,8 @@ pub fn joint_database(
 
 fn names(tree: &Tree, folder: &TreePath) -> BTreeSet<Name> {
     let dir = tree.get(folder).and_then(|entry| entry.node.as_dir());
-    dir.map(|dir| dir.entries().keys().cloned().collect()).unwrap_or_default()
+    dir.map(|dir| dir.entries().keys().cloned().collect())
+        .unwrap_or_default()
 }
 
 fn unique_lines(text: &str) -> String {

@@ -62,7 +62,12 @@ const LINK_LIMIT: usize = 40;
 
 /// Merges `parts` in their order. With `merged_usr`, `/bin` and its like become links into `/usr`.
 pub fn merge(parts: &[Part<'_>], merged_usr: bool) -> Result<Merged, MergeError> {
-    let mut merger = Merger { parts, root: Folder::default(), lost: BTreeMap::new(), links: Vec::new() };
+    let mut merger = Merger {
+        parts,
+        root: Folder::default(),
+        lost: BTreeMap::new(),
+        links: Vec::new(),
+    };
     if merged_usr {
         merger.link_into_usr();
     }
@@ -100,18 +105,33 @@ struct Visit<'t> {
 impl Merger<'_> {
     fn link_into_usr(&mut self) {
         for name in MERGED {
-            let shipped = |part: &Part<'_>| part.files.dir().get(name.as_bytes()).is_some_and(|entry| entry.node.is_dir());
+            let shipped = |part: &Part<'_>| {
+                part.files
+                    .dir()
+                    .get(name.as_bytes())
+                    .is_some_and(|entry| entry.node.is_dir())
+            };
             if self.parts.iter().any(shipped) {
                 let node = Node::Symlink(format!("usr/{name}").into_bytes().into());
-                let entry = Entry { attrs: Attrs::root(0o777), mtime: Mtime::default(), node };
-                self.root.items.insert(component(name.as_bytes()), Item::Leaf { entry, owner: None });
+                let entry = Entry {
+                    attrs: Attrs::root(0o777),
+                    mtime: Mtime::default(),
+                    node,
+                };
+                self.root
+                    .items
+                    .insert(component(name.as_bytes()), Item::Leaf { entry, owner: None });
             }
         }
     }
 
     fn add(&mut self, owner: usize, files: &Layer) -> Result<(), MergeError> {
         self.root.adopt(&files.root);
-        let mut queue = vec![Visit { dir: files.dir(), shipped: TreePath::root(), place: TreePath::root() }];
+        let mut queue = vec![Visit {
+            dir: files.dir(),
+            shipped: TreePath::root(),
+            place: TreePath::root(),
+        }];
         let mut moved = Vec::new();
         while let Some(visit) = queue.pop() {
             if visit.shipped != visit.place {
@@ -129,13 +149,23 @@ impl Merger<'_> {
             }
         }
         let route = |path: &TreePath| routed(path, &moved);
-        let groups = files.links.0.iter().map(|group| (owner, group.iter().map(route).collect()));
+        let groups = files
+            .links
+            .0
+            .iter()
+            .map(|group| (owner, group.iter().map(route).collect()));
         self.links.extend(groups);
         Ok(())
     }
 
     /// Makes sure that there is a directory `name` in `parent`, follows a link to one, and says where it is.
-    fn enter(&mut self, owner: usize, parent: &TreePath, name: &Name, entry: &Entry) -> Result<TreePath, MergeError> {
+    fn enter(
+        &mut self,
+        owner: usize,
+        parent: &TreePath,
+        name: &Name,
+        entry: &Entry,
+    ) -> Result<TreePath, MergeError> {
         let path = parent.join(name);
         let folder = self.root.descend(parent);
         match folder.items.get(name) {
@@ -143,10 +173,20 @@ impl Merger<'_> {
                 folder.descend_to(name).adopt(entry);
                 Ok(path)
             }
-            Some(Item::Leaf { entry: Entry { node: Node::Symlink(_), .. }, .. }) => {
+            Some(Item::Leaf {
+                entry:
+                    Entry {
+                        node: Node::Symlink(_),
+                        ..
+                    },
+                ..
+            }) => {
                 let target = self.root.resolve(&path, LINK_LIMIT);
                 let package = || self.parts[owner].control.name().to_owned();
-                let target = target.ok_or_else(|| MergeError::Dangling { path, package: package() })?;
+                let target = target.ok_or_else(|| MergeError::Dangling {
+                    path,
+                    package: package(),
+                })?;
                 self.root.descend(&target).adopt(entry);
                 Ok(target)
             }
@@ -172,12 +212,22 @@ impl Merger<'_> {
             Some(Item::Folder(_)) if is_link => Winner::Old,
             Some(Item::Folder(_)) => return Err(self.conflict(parent.join(name), None, owner)),
             Some(Item::Leaf { owner: None, .. }) => Winner::Old,
-            Some(Item::Leaf { entry: old, owner: Some(first) }) => {
+            Some(Item::Leaf {
+                entry: old,
+                owner: Some(first),
+            }) => {
                 let first = *first;
                 let same = old.attrs == entry.attrs && old.node == entry.node;
                 match winner(self.parts, first, owner) {
                     Some(winner) => {
-                        self.lose(if matches!(winner, Winner::New) { first } else { owner }, shipped);
+                        self.lose(
+                            if matches!(winner, Winner::New) {
+                                first
+                            } else {
+                                owner
+                            },
+                            shipped,
+                        );
                         winner
                     }
                     None if same => Winner::Old,
@@ -186,7 +236,10 @@ impl Merger<'_> {
             }
         };
         if matches!(winner, Winner::New) {
-            let leaf = Item::Leaf { entry: entry.clone(), owner: Some(owner) };
+            let leaf = Item::Leaf {
+                entry: entry.clone(),
+                owner: Some(owner),
+            };
             self.root.descend(parent).items.insert(name.clone(), leaf);
         }
         Ok(())
@@ -199,7 +252,11 @@ impl Merger<'_> {
     fn conflict(&self, path: TreePath, first: Option<usize>, second: usize) -> MergeError {
         let name = |owner: usize| self.parts[owner].control.name().to_owned();
         let first = first.map_or_else(|| "another package".to_owned(), name);
-        MergeError::Conflict { path, first, second: name(second) }
+        MergeError::Conflict {
+            path,
+            first,
+            second: name(second),
+        }
     }
 
     fn finish(self) -> Merged {
@@ -209,7 +266,13 @@ impl Merger<'_> {
             mine.cloned().collect()
         });
         let links = Arc::new(HardLinks::new(owned));
-        Merged { tree: Tree { root: self.root.into_entry(), links }, lost: self.lost }
+        Merged {
+            tree: Tree {
+                root: self.root.into_entry(),
+                links,
+            },
+            lost: self.lost,
+        }
     }
 }
 
@@ -231,7 +294,9 @@ fn winner(parts: &[Part<'_>], old: usize, new: usize) -> Option<Winner> {
 
 /// Where a package's path went: behind the longest of the directories that moved.
 fn routed(path: &TreePath, moved: &[(TreePath, TreePath)]) -> TreePath {
-    let behind = moved.iter().filter_map(|(from, to)| Some((from, to, path.strip_prefix(from)?)));
+    let behind = moved
+        .iter()
+        .filter_map(|(from, to)| Some((from, to, path.strip_prefix(from)?)));
     let longest = behind.max_by_key(|(from, ..)| from.as_bytes().len());
     longest.map_or_else(|| path.clone(), |(_, to, rest)| to.join_path(&rest))
 }
@@ -244,17 +309,22 @@ impl Folder {
     /// Takes a directory's attributes, if the package says any, unless it has some.
     fn adopt(&mut self, entry: &Entry) {
         if !matches!(entry.node, Node::Dir(_, DirRole::Structural)) {
-            self.attrs.get_or_insert_with(|| (entry.attrs.clone(), entry.mtime));
+            self.attrs
+                .get_or_insert_with(|| (entry.attrs.clone(), entry.mtime));
         }
     }
 
     /// The directory at `path`, made where it is missing. Only directories lie on the way.
     fn descend(&mut self, path: &TreePath) -> &mut Self {
-        path.components().fold(self, |folder, name| folder.descend_to(&component(name)))
+        path.components()
+            .fold(self, |folder, name| folder.descend_to(&component(name)))
     }
 
     fn descend_to(&mut self, name: &Name) -> &mut Self {
-        let item = self.items.entry(name.clone()).or_insert_with(|| Item::Folder(Self::default()));
+        let item = self
+            .items
+            .entry(name.clone())
+            .or_insert_with(|| Item::Folder(Self::default()));
         match item {
             Item::Folder(folder) => folder,
             Item::Leaf { .. } => unreachable!("paths are resolved before they are entered"),
@@ -263,10 +333,12 @@ impl Folder {
 
     fn item(&self, path: &TreePath) -> Option<&Item> {
         let (last, parents) = path.components().next_back().zip(path.parent())?;
-        let folder = parents.components().try_fold(self, |folder, name| match folder.items.get(name)? {
-            Item::Folder(folder) => Some(folder),
-            Item::Leaf { .. } => None,
-        })?;
+        let folder = parents
+            .components()
+            .try_fold(self, |folder, name| match folder.items.get(name)? {
+                Item::Folder(folder) => Some(folder),
+                Item::Leaf { .. } => None,
+            })?;
         folder.items.get(last)
     }
 
@@ -284,9 +356,20 @@ impl Folder {
         for (position, name) in components.iter().enumerate() {
             let here = done.join(&component(name));
             match self.item(&here) {
-                Some(Item::Leaf { entry: Entry { node: Node::Symlink(target), .. }, .. }) => {
+                Some(Item::Leaf {
+                    entry:
+                        Entry {
+                            node: Node::Symlink(target),
+                            ..
+                        },
+                    ..
+                }) => {
                     let rest = components[position + 1..].join(&b'/');
-                    let base: &[u8] = if target.starts_with(b"/") { b"" } else { done.as_bytes() };
+                    let base: &[u8] = if target.starts_with(b"/") {
+                        b""
+                    } else {
+                        done.as_bytes()
+                    };
                     let next = TreePath::new([base, b"/", target, b"/", &rest].concat()).ok()?;
                     return self.resolve(&next, limit.checked_sub(1)?);
                 }
@@ -332,9 +415,20 @@ mod tests {
             let (path, node, mode) = match (path.split_once(" -> "), path.strip_suffix('/')) {
                 (Some((path, target)), _) => (path, Node::Symlink(target.as_bytes().into()), 0o777),
                 (None, Some(path)) => (path, Node::Dir(Arc::default(), DirRole::Full), 0o700),
-                (None, None) => (*path, Node::File { digest: Digest::of(content.as_bytes()), size: 1 }, 0o644),
+                (None, None) => (
+                    *path,
+                    Node::File {
+                        digest: Digest::of(content.as_bytes()),
+                        size: 1,
+                    },
+                    0o644,
+                ),
             };
-            let entry = Entry { attrs: Attrs::root(mode), mtime: Mtime::default(), node };
+            let entry = Entry {
+                attrs: Attrs::root(mode),
+                mtime: Mtime::default(),
+                node,
+            };
             builder.insert(&TreePath::new(path).unwrap(), entry).unwrap();
         }
         Arc::new(builder.finish())
@@ -345,10 +439,19 @@ mod tests {
         (second, second_paths): (&str, &[&str]),
         merged_usr: bool,
     ) -> Result<Merged, MergeError> {
-        let controls = [control(&format!("Package: a\n{first}")), control(&format!("Package: b\n{second}"))];
+        let controls = [
+            control(&format!("Package: a\n{first}")),
+            control(&format!("Package: b\n{second}")),
+        ];
         let parts = [
-            Part { control: &controls[0], files: files("a", first_paths) },
-            Part { control: &controls[1], files: files("b", second_paths) },
+            Part {
+                control: &controls[0],
+                files: files("a", first_paths),
+            },
+            Part {
+                control: &controls[1],
+                files: files("b", second_paths),
+            },
         ];
         merge(&parts, merged_usr)
     }
@@ -358,16 +461,31 @@ mod tests {
         let Node::File { digest, .. } = found.entry.node else {
             return None;
         };
-        ["a", "b"].into_iter().find(|owner| Digest::of(owner.as_bytes()) == digest)
+        ["a", "b"]
+            .into_iter()
+            .find(|owner| Digest::of(owner.as_bytes()) == digest)
     }
 
     #[test]
     fn a_merged_usr_takes_in_what_packages_ship_elsewhere() {
-        let merged = merge_two(("", &["bin/sh", "lib/x/a"]), ("", &["usr/bin/b", "usr/lib/x/b"]), true).unwrap();
-        for (path, owner) in [("usr/bin/sh", "a"), ("bin/b", "b"), ("usr/lib/x/a", "a"), ("lib/x/b", "b")] {
+        let merged = merge_two(
+            ("", &["bin/sh", "lib/x/a"]),
+            ("", &["usr/bin/b", "usr/lib/x/b"]),
+            true,
+        )
+        .unwrap();
+        for (path, owner) in [
+            ("usr/bin/sh", "a"),
+            ("bin/b", "b"),
+            ("usr/lib/x/a", "a"),
+            ("lib/x/b", "b"),
+        ] {
             assert_eq!(content(&merged, path), Some(owner), "{path}");
         }
-        assert!(merged.tree.dir().get(b"sbin").is_none(), "nothing is made that no package ships");
+        assert!(
+            merged.tree.dir().get(b"sbin").is_none(),
+            "nothing is made that no package ships"
+        );
         let apart = merge_two(("", &["bin/sh"]), ("", &["usr/bin/b"]), false).unwrap();
         assert_eq!(content(&apart, "usr/bin/sh"), None);
     }
@@ -392,13 +510,19 @@ mod tests {
         assert_eq!(content(&newer, "x"), Some("b"));
         assert_eq!(newer.lost[&0], BTreeSet::from(["/x".to_owned()]));
         let older = merge_two(("Replaces: b", &["x"]), ("", &["x"]), false).unwrap();
-        assert_eq!((content(&older, "x"), older.lost.keys().collect::<Vec<_>>()), (Some("a"), vec![&1]));
+        assert_eq!(
+            (content(&older, "x"), older.lost.keys().collect::<Vec<_>>()),
+            (Some("a"), vec![&1])
+        );
     }
 
     #[test]
     fn conflicts_are_told() {
         let error = merge_two(("", &["x"]), ("", &["x"]), false).unwrap_err();
-        assert_eq!(error.to_string(), "a and b both ship /x, and neither replaces the other");
+        assert_eq!(
+            error.to_string(),
+            "a and b both ship /x, and neither replaces the other"
+        );
         assert!(merge_two(("", &["x"]), ("", &["x/y"]), false).is_err());
         assert!(merge_two(("", &["x/y"]), ("", &["x"]), false).is_err());
         let dangling = merge_two(("", &["x -> x"]), ("", &["x/y"]), false).unwrap_err();
@@ -408,11 +532,23 @@ mod tests {
     #[test]
     fn hard_links_are_kept_where_both_names_went() {
         let mut builder = LayerBuilder::from_layer(&files("a", &["bin/x"]));
-        builder.hard_link(&TreePath::new("bin/x").unwrap(), &TreePath::new("usr/y").unwrap()).unwrap();
+        builder
+            .hard_link(&TreePath::new("bin/x").unwrap(), &TreePath::new("usr/y").unwrap())
+            .unwrap();
         let control = control("Package: a");
-        let parts = [Part { control: &control, files: Arc::new(builder.finish()) }];
+        let parts = [Part {
+            control: &control,
+            files: Arc::new(builder.finish()),
+        }];
         let merged = merge(&parts, true).unwrap();
-        let paths: Vec<_> = merged.tree.links.0.iter().flatten().map(TreePath::to_string).collect();
+        let paths: Vec<_> = merged
+            .tree
+            .links
+            .0
+            .iter()
+            .flatten()
+            .map(TreePath::to_string)
+            .collect();
         assert_eq!(paths, ["/usr/bin/x", "/usr/y"]);
     }
 }

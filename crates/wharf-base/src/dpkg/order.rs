@@ -20,9 +20,19 @@ pub fn order(controls: &[&Control]) -> Batches {
     let mut by_name: Vec<usize> = (0..controls.len()).collect();
     by_name.sort_by_key(|position| {
         let name = controls[*position].name();
-        (FIRST.iter().position(|first| *first == name).unwrap_or(FIRST.len()), name, controls[*position].field("Architecture"))
+        (
+            FIRST
+                .iter()
+                .position(|first| *first == name)
+                .unwrap_or(FIRST.len()),
+            name,
+            controls[*position].field("Architecture"),
+        )
     });
-    let essential = by_name.iter().filter(|position| controls[**position].field("Essential") == "yes").copied();
+    let essential = by_name
+        .iter()
+        .filter(|position| controls[**position].field("Essential") == "yes")
+        .copied();
     let mut done = BTreeSet::new();
     let mut batches = vec![graph.closure(essential.collect(), &done)];
     done.extend(batches[0].iter().copied());
@@ -52,13 +62,30 @@ impl Graph {
             }
         }
         let needs = |field: &str| {
-            let one = |group: Vec<Relation<'_>>| group.iter().find_map(|relation| names.get(relation.name)).cloned();
-            groups(field).filter_map(|group| one(group.collect())).flatten().collect::<Vec<_>>()
+            let one = |group: Vec<Relation<'_>>| {
+                group
+                    .iter()
+                    .find_map(|relation| names.get(relation.name))
+                    .cloned()
+            };
+            groups(field)
+                .filter_map(|group| one(group.collect()))
+                .flatten()
+                .collect::<Vec<_>>()
         };
         Self {
-            depends: controls.iter().map(|control| needs(control.field("Depends"))).collect(),
-            pre_depends: controls.iter().map(|control| needs(control.field("Pre-Depends"))).collect(),
-            has_preinst: controls.iter().map(|control| control.files.contains_key("preinst")).collect(),
+            depends: controls
+                .iter()
+                .map(|control| needs(control.field("Depends")))
+                .collect(),
+            pre_depends: controls
+                .iter()
+                .map(|control| needs(control.field("Pre-Depends")))
+                .collect(),
+            has_preinst: controls
+                .iter()
+                .map(|control| control.files.contains_key("preinst"))
+                .collect(),
         }
     }
 
@@ -84,11 +111,20 @@ impl Graph {
 
     /// Everything that is left, or first only what a preinst's package Pre-Depends on.
     fn next_batch(&self, by_name: &[usize], done: &BTreeSet<usize>) -> Vec<usize> {
-        let left = by_name.iter().filter(|position| !done.contains(position)).copied();
+        let left = by_name
+            .iter()
+            .filter(|position| !done.contains(position))
+            .copied();
         let rest = self.closure(left.collect(), done);
         let before = |position: &usize| {
-            let waiting = self.pre_depends[*position].iter().filter(|needed| !done.contains(needed));
-            if self.has_preinst[*position] { waiting.copied().collect() } else { Vec::new() }
+            let waiting = self.pre_depends[*position]
+                .iter()
+                .filter(|needed| !done.contains(needed));
+            if self.has_preinst[*position] {
+                waiting.copied().collect()
+            } else {
+                Vec::new()
+            }
         };
         let first = self.closure(rest.iter().flat_map(before).collect(), done);
         let splits = !first.is_empty() && first.len() < rest.len();
@@ -118,7 +154,11 @@ mod tests {
     use crate::dpkg::control::ControlFile;
 
     fn control(fields: &str, has_preinst: bool) -> Control {
-        let file = ControlFile { digest: Digest::of(b""), size: 0, mode: 0o755 };
+        let file = ControlFile {
+            digest: Digest::of(b""),
+            size: 0,
+            mode: 0o755,
+        };
         let files = has_preinst.then(|| ("preinst".to_owned(), file));
         Control {
             fields: fields.to_owned(),
@@ -132,7 +172,10 @@ mod tests {
     fn names(controls: &[Control]) -> Vec<Vec<&str>> {
         let refs: Vec<_> = controls.iter().collect();
         let name = |position: usize| controls[position].name();
-        order(&refs).into_iter().map(|batch| batch.into_iter().map(name).collect()).collect()
+        order(&refs)
+            .into_iter()
+            .map(|batch| batch.into_iter().map(name).collect())
+            .collect()
     }
 
     #[test]
@@ -145,7 +188,10 @@ mod tests {
             control("Package: libc", true),
             control("Package: base-passwd\nEssential: yes\nDepends: libc", true),
         ];
-        assert_eq!(names(&controls), [vec!["libc", "base-passwd", "a"], vec!["x", "y"], vec!["z"]]);
+        assert_eq!(
+            names(&controls),
+            [vec!["libc", "base-passwd", "a"], vec!["x", "y"], vec!["z"]]
+        );
     }
 
     #[test]

@@ -34,7 +34,13 @@ pub fn write(writer: &mut Writer<'_>, sources: &str) -> io::Result<()> {
         writer.directory(path, Attrs::root(0o755));
     }
     for path in PARTIAL {
-        writer.directory(path, Attrs { uid: APT_USER, ..Attrs::root(0o700) });
+        writer.directory(
+            path,
+            Attrs {
+                uid: APT_USER,
+                ..Attrs::root(0o700)
+            },
+        );
     }
     for path in LOCKS {
         writer.file(path, 0o640, "")?;

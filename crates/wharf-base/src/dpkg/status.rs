@@ -55,7 +55,11 @@ pub fn paragraph(control: &Control, state: State) -> String {
         State::Unpacked => "install ok unpacked",
         State::Installed => "install ok installed",
     };
-    let conffiles: String = control.conffiles.iter().map(|(path, md5)| format!("\n {path} {md5}")).collect();
+    let conffiles: String = control
+        .conffiles
+        .iter()
+        .map(|(path, md5)| format!("\n {path} {md5}"))
+        .collect();
     let own = control.stanza().into_iter().flat_map(Stanza::fields);
     let own = own.filter(|(name, _)| !DROPPED.iter().any(|dropped| dropped.eq_ignore_ascii_case(name)));
     let mut fields: Vec<(&str, &str)> = own.collect();
@@ -74,7 +78,10 @@ pub fn paragraph(control: &Control, state: State) -> String {
 }
 
 fn rank(name: &str) -> usize {
-    ORDER.iter().position(|known| known.eq_ignore_ascii_case(name)).unwrap_or(ORDER.len())
+    ORDER
+        .iter()
+        .position(|known| known.eq_ignore_ascii_case(name))
+        .unwrap_or(ORDER.len())
 }
 
 /// The paragraphs of the packages for which `keep` says yes (name, architecture), as they stand.
@@ -125,7 +132,10 @@ mod tests {
     #[test]
     fn filters_paragraphs() {
         let text = "Package: a\nArchitecture: all\n\nPackage: b\nArchitecture: amd64\n\n";
-        assert_eq!(filter(text, |name, _| name == "b"), "Package: b\nArchitecture: amd64\n\n");
+        assert_eq!(
+            filter(text, |name, _| name == "b"),
+            "Package: b\nArchitecture: amd64\n\n"
+        );
         assert_eq!(filter(text, |_, _| true), text);
     }
 }

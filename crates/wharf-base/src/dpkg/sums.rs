@@ -24,7 +24,14 @@ pub fn complete(unpacked: &mut Unpacked, blobs: &dyn BlobRead, sink: &mut dyn Bl
         let text = md5sums(&unpacked.files, &unpacked.list, &unpacked.control, blobs)?;
         let size = text.len() as u64;
         let digest = sink.put(&mut text.as_bytes(), size)?;
-        unpacked.control.files.insert("md5sums".to_owned(), ControlFile { digest, size, mode: 0o644 });
+        unpacked.control.files.insert(
+            "md5sums".to_owned(),
+            ControlFile {
+                digest,
+                size,
+                mode: 0o644,
+            },
+        );
     }
     Ok(())
 }
@@ -45,8 +52,11 @@ fn md5sums(files: &Layer, list: &[String], control: &Control, blobs: &dyn BlobRe
 fn file_at<'l>(files: &'l Layer, path: &str) -> Option<&'l Entry> {
     let path = TreePath::new(path).ok()?;
     let parent = path.parent()?;
-    let dir = parent.components().try_fold(files.dir(), |dir, name| dir.get(name)?.node.as_dir())?;
-    dir.get(path.file_name()?).filter(|entry| matches!(entry.node, Node::File { .. }))
+    let dir = parent
+        .components()
+        .try_fold(files.dir(), |dir, name| dir.get(name)?.node.as_dir())?;
+    dir.get(path.file_name()?)
+        .filter(|entry| matches!(entry.node, Node::File { .. }))
 }
 
 fn sum_of(entry: &Entry, blobs: &dyn BlobRead) -> io::Result<String> {
@@ -59,5 +69,9 @@ fn sum_of(entry: &Entry, blobs: &dyn BlobRead) -> io::Result<String> {
 fn md5_hex(mut content: impl Read) -> io::Result<String> {
     let mut state = Md5::new();
     io::copy(&mut content, &mut state)?;
-    Ok(state.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(state
+        .finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect())
 }

@@ -24,7 +24,14 @@ pub(super) struct TarNames<R> {
 
 impl<R: Read> TarNames<R> {
     pub(super) const fn new(inner: R) -> Self {
-        Self { inner, header: Vec::new(), skip: 0, special: None, next_name: None, names: Vec::new() }
+        Self {
+            inner,
+            header: Vec::new(),
+            skip: 0,
+            special: None,
+            next_name: None,
+            names: Vec::new(),
+        }
     }
 
     /// The names so far, as the archive has them.
@@ -34,7 +41,11 @@ impl<R: Read> TarNames<R> {
 
     fn feed(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
-            let taken = if self.skip > 0 { self.feed_payload(bytes) } else { self.feed_header(bytes) };
+            let taken = if self.skip > 0 {
+                self.feed_payload(bytes)
+            } else {
+                self.feed_header(bytes)
+            };
             bytes = &bytes[taken..];
         }
     }
@@ -42,7 +53,10 @@ impl<R: Read> TarNames<R> {
     fn feed_payload(&mut self, bytes: &[u8]) -> usize {
         let taken = bytes.len().min(usize::try_from(self.skip).unwrap_or(usize::MAX));
         if let Some((_, content, wanted)) = &mut self.special {
-            let room = usize::try_from(*wanted).unwrap_or(NAME_LIMIT).min(NAME_LIMIT).saturating_sub(content.len());
+            let room = usize::try_from(*wanted)
+                .unwrap_or(NAME_LIMIT)
+                .min(NAME_LIMIT)
+                .saturating_sub(content.len());
             content.extend_from_slice(&bytes[..taken.min(room)]);
         }
         self.skip -= taken as u64;
@@ -102,7 +116,11 @@ fn header_name(header: &[u8]) -> Vec<u8> {
     let name = until_nul(&header[..100]);
     let prefix = until_nul(&header[345..500]);
     let is_ustar = &header[257..263] == b"ustar\0";
-    if is_ustar && !prefix.is_empty() { [prefix, b"/", name].concat() } else { name.to_vec() }
+    if is_ustar && !prefix.is_empty() {
+        [prefix, b"/", name].concat()
+    } else {
+        name.to_vec()
+    }
 }
 
 fn until_nul(bytes: &[u8]) -> &[u8] {
@@ -112,7 +130,9 @@ fn until_nul(bytes: &[u8]) -> &[u8] {
 /// Octal, or base 256 when the first bit is set.
 fn number(field: &[u8]) -> u64 {
     if field[0] & 0x80 != 0 {
-        return field[field.len() - 8..].iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte));
+        return field[field.len() - 8..]
+            .iter()
+            .fold(0, |sum, byte| sum << 8 | u64::from(*byte));
     }
     let digits = field.iter().filter(|byte| (b'0'..=b'7').contains(byte));
     digits.fold(0, |sum, digit| sum << 3 | u64::from(digit - b'0'))
@@ -138,7 +158,11 @@ mod tests {
         let mut reader = TarNames::new(tar);
         let mut buffer = vec![0; step];
         while reader.read(&mut buffer).unwrap() > 0 {}
-        reader.into_names().iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect()
+        reader
+            .into_names()
+            .iter()
+            .map(|name| String::from_utf8_lossy(name).into_owned())
+            .collect()
     }
 
     fn tar(paths: &[&str]) -> Vec<u8> {

@@ -34,7 +34,10 @@ impl Configurer for Chroot {
             let mut text = String::from_utf8_lossy(&output.stdout).into_owned();
             text += &String::from_utf8_lossy(&output.stderr);
             eprintln!("{text}");
-            return Err(ConfigureError::Exit { code: output.status.code().unwrap_or(-1), output: text });
+            return Err(ConfigureError::Exit {
+                code: output.status.code().unwrap_or(-1),
+                output: text,
+            });
         }
         let skip = |path: &Path| MADE.iter().any(|made| path == Path::new(made)) && !has(&before, path);
         let inside = |path: &Path| path.starts_with("run/wharf") || skip(path);
@@ -44,7 +47,8 @@ impl Configurer for Chroot {
 }
 
 fn has(tree: &Tree, path: &Path) -> bool {
-    tree.get(&wharf_tree::TreePath::new(path.to_str().unwrap()).unwrap()).is_some()
+    tree.get(&wharf_tree::TreePath::new(path.to_str().unwrap()).unwrap())
+        .is_some()
 }
 
 fn mount_points(op: &ConfigureOp, root: &Path) {
@@ -52,7 +56,9 @@ fn mount_points(op: &ConfigureOp, root: &Path) {
         fs::create_dir_all(root.join(made)).unwrap();
     }
     for mount in &op.run.mounts {
-        let Mount::Script(script) = mount else { panic!("an unexpected mount: {mount:?}") };
+        let Mount::Script(script) = mount else {
+            panic!("an unexpected mount: {mount:?}")
+        };
         let folder = root.join(script.target.trim_start_matches('/'));
         fs::create_dir_all(&folder).unwrap();
         let file = folder.join(&script.name);
@@ -63,9 +69,12 @@ fn mount_points(op: &ConfigureOp, root: &Path) {
 
 /// In namespaces of its own, so that the mounts go with it.
 fn command(op: &ConfigureOp, root: &Path) -> Command {
-    let script = "mount -t proc proc \"$0/proc\" && mount --rbind /dev \"$0/dev\" && exec chroot \"$0\" \"$@\"";
+    let script =
+        "mount -t proc proc \"$0/proc\" && mount --rbind /dev \"$0/dev\" && exec chroot \"$0\" \"$@\"";
     let mut command = Command::new("unshare");
-    command.args(["--mount", "--pid", "--fork", "--kill-child", "sh", "-c", script]).arg(root);
+    command
+        .args(["--mount", "--pid", "--fork", "--kill-child", "sh", "-c", script])
+        .arg(root);
     command.arg("/usr/bin/env").arg("-i");
     command.args(op.run.env.iter().map(|(name, value)| format!("{name}={value}")));
     command.args(&op.run.args);

@@ -8,7 +8,10 @@ use wharf_tree::{Entry, Node, Tree, TreePath};
 
 /// What differs: type, mode, owner, content, link target. Times do not count.
 pub(crate) fn differences(ours: &Tree, theirs: &Tree, store: &Store) -> Vec<(String, String)> {
-    let mut comparison = Comparison { store, found: Vec::new() };
+    let mut comparison = Comparison {
+        store,
+        found: Vec::new(),
+    };
     comparison.maybe(&TreePath::root(), Some(&ours.root), Some(&theirs.root));
     comparison.found
 }
@@ -30,8 +33,12 @@ impl Comparison<'_> {
 
     fn entries(&mut self, path: &TreePath, ours: &Entry, theirs: &Entry) {
         if ours.attrs != theirs.attrs {
-            let show = |entry: &Entry| format!("{:o} {}:{}", entry.attrs.mode, entry.attrs.uid, entry.attrs.gid);
-            self.found.push((path.to_string(), format!("{} but theirs is {}", show(ours), show(theirs))));
+            let show =
+                |entry: &Entry| format!("{:o} {}:{}", entry.attrs.mode, entry.attrs.uid, entry.attrs.gid);
+            self.found.push((
+                path.to_string(),
+                format!("{} but theirs is {}", show(ours), show(theirs)),
+            ));
         }
         match (&ours.node, &theirs.node) {
             (Node::Dir(left, _), Node::Dir(right, _)) => {
@@ -46,16 +53,28 @@ impl Comparison<'_> {
                 let what = self.contents(left, right);
                 self.found.push((path.to_string(), what));
             }
-            (left, right) => self.found.push((path.to_string(), format!("{left:?} but theirs is {right:?}"))),
+            (left, right) => self
+                .found
+                .push((path.to_string(), format!("{left:?} but theirs is {right:?}"))),
         }
     }
 
     /// The first lines that differ.
     fn contents(&self, ours: &Digest, theirs: &Digest) -> String {
-        let text = |digest| String::from_utf8_lossy(&self.store.read_blob(digest, 1 << 26).unwrap()).into_owned();
+        let text =
+            |digest| String::from_utf8_lossy(&self.store.read_blob(digest, 1 << 26).unwrap()).into_owned();
         let (ours, theirs) = (text(ours), text(theirs));
-        let mut pairs = ours.lines().zip(theirs.lines()).filter(|(left, right)| left != right);
-        let counts = format!("{} lines but theirs has {}", ours.lines().count(), theirs.lines().count());
-        pairs.next().map_or(counts, |(left, right)| format!("`{left}` but theirs has `{right}`"))
+        let mut pairs = ours
+            .lines()
+            .zip(theirs.lines())
+            .filter(|(left, right)| left != right);
+        let counts = format!(
+            "{} lines but theirs has {}",
+            ours.lines().count(),
+            theirs.lines().count()
+        );
+        pairs.next().map_or(counts, |(left, right)| {
+            format!("`{left}` but theirs has `{right}`")
+        })
     }
 }

@@ -29,7 +29,11 @@ fn write_entry(entry: &Entry, path: &Path, store: &Store) {
         Node::Dir(dir, _) => {
             fs::create_dir_all(path).unwrap();
             for (name, child) in dir.entries() {
-                write_entry(child, &path.join(std::ffi::OsStr::from_bytes(name.as_bytes())), store);
+                write_entry(
+                    child,
+                    &path.join(std::ffi::OsStr::from_bytes(name.as_bytes())),
+                    store,
+                );
             }
         }
         Node::File { digest, .. } => {
@@ -50,7 +54,10 @@ fn write_entry(entry: &Entry, path: &Path, store: &Store) {
 /// Reads a directory as a tree; names that `skip` rejects are left out. Hard links are not looked for.
 pub(crate) fn read(folder: &Path, store: &Store, skip: &dyn Fn(&Path) -> bool) -> Tree {
     let root = read_entry(folder, folder, store, skip).expect("a directory is an entry");
-    Tree { root, ..Tree::empty() }
+    Tree {
+        root,
+        ..Tree::empty()
+    }
 }
 
 fn read_entry(path: &Path, root: &Path, store: &Store, skip: &dyn Fn(&Path) -> bool) -> Option<Entry> {
@@ -72,9 +79,24 @@ fn read_entry(path: &Path, root: &Path, store: &Store, skip: &dyn Fn(&Path) -> b
         return None;
     } else {
         let stored = store.put_file(&fs::File::open(path).unwrap()).unwrap();
-        Node::File { digest: stored.digest, size: meta.len() }
+        Node::File {
+            digest: stored.digest,
+            size: meta.len(),
+        }
     };
-    let mode = if kind.is_symlink() { 0o777 } else { (meta.mode() & 0o7777) as u16 };
-    let attrs = Attrs { uid: meta.uid(), gid: meta.gid(), ..Attrs::root(mode) };
-    Some(Entry { attrs, mtime: Mtime::default(), node })
+    let mode = if kind.is_symlink() {
+        0o777
+    } else {
+        (meta.mode() & 0o7777) as u16
+    };
+    let attrs = Attrs {
+        uid: meta.uid(),
+        gid: meta.gid(),
+        ..Attrs::root(mode)
+    };
+    Some(Entry {
+        attrs,
+        mtime: Mtime::default(),
+        node,
+    })
 }

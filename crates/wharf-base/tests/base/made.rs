@@ -19,10 +19,22 @@ fn a_base_without_a_shell_is_configured_over_a_helper() {
     let base = setup.make(&resolution);
     let tree = setup.tree(&base);
     let has = |path: &str| tree.lookup(path, FollowLast::Yes).is_ok();
-    for path in ["etc/ssl/certs/ca-certificates.crt", "etc/ca-certificates.conf", "usr/bin/openssl", "var/lib/dpkg/status"] {
+    for path in [
+        "etc/ssl/certs/ca-certificates.crt",
+        "etc/ca-certificates.conf",
+        "usr/bin/openssl",
+        "var/lib/dpkg/status",
+    ] {
         assert!(has(path), "{path} is missing");
     }
-    for path in ["bin/sh", "usr/bin/dpkg", "etc/passwd", "etc/ld.so.cache", "usr/bin/awk", "var/lib/dpkg/info/dash.list"] {
+    for path in [
+        "bin/sh",
+        "usr/bin/dpkg",
+        "etc/passwd",
+        "etc/ld.so.cache",
+        "usr/bin/awk",
+        "var/lib/dpkg/info/dash.list",
+    ] {
         assert!(!has(path), "{path} is the helper's");
     }
     second_time_nothing_happens(&setup);
@@ -33,11 +45,18 @@ fn second_time_nothing_happens(setup: &Setup) {
     setup.seen.take();
     let resolution = setup.resolve(CERTIFICATES).unwrap();
     setup.make(&resolution);
-    assert_eq!(setup.seen.take(), [(Phase::Index, 0)], "only the kept index is looked at");
+    assert_eq!(
+        setup.seen.take(),
+        [(Phase::Index, 0)],
+        "only the kept index is looked at"
+    );
     let more = CERTIFICATES.replace("certificates'", "certificates', 'media-types'");
     setup.make(&setup.resolve(&more).unwrap());
     let begun = setup.seen.take();
-    assert!(begun.contains(&(Phase::Download, 1)), "only the new package is fetched: {begun:?}");
+    assert!(
+        begun.contains(&(Phase::Download, 1)),
+        "only the new package is fetched: {begun:?}"
+    );
 }
 
 fn a_lock_gives_the_same_base(setup: &Setup) {
@@ -48,7 +67,9 @@ fn a_lock_gives_the_same_base(setup: &Setup) {
     let file = LockFile::parse(&file.to_text()).unwrap();
     let lock = file.base("test", &resolution.architectures[0]);
     setup.seen.take();
-    let locked = setup.runtime.block_on(setup.bases().resolve("test", &settings, &Platform::host(), lock));
+    let locked = setup
+        .runtime
+        .block_on(setup.bases().resolve("test", &settings, &Platform::host(), lock));
     assert_eq!(locked.unwrap(), resolution);
     assert_eq!(setup.seen.take(), [], "no archive is asked");
 }

@@ -61,7 +61,12 @@ impl Setup {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("store"), StoreOptions::default()).unwrap();
         let runtime = Runtime::new().unwrap();
-        Self { folder, store, runtime, seen: Arc::default() }
+        Self {
+            folder,
+            store,
+            runtime,
+            seen: Arc::default(),
+        }
     }
 
     pub(crate) fn bases(&self) -> Bases {
@@ -81,11 +86,15 @@ impl Setup {
 
     pub(crate) fn resolve(&self, settings: &str) -> Result<Resolution, BaseError> {
         let settings = BaseSettings::try_from(settings.parse::<toml::Table>().unwrap()).unwrap();
-        self.runtime.block_on(self.bases().resolve("test", &settings, &Platform::host(), None))
+        self.runtime
+            .block_on(self.bases().resolve("test", &settings, &Platform::host(), None))
     }
 
     pub(crate) fn make(&self, resolution: &Resolution) -> Base {
-        let chroot = Arc::new(Chroot { store: self.store.clone(), folder: self.folder.path().to_owned() });
+        let chroot = Arc::new(Chroot {
+            store: self.store.clone(),
+            folder: self.folder.path().to_owned(),
+        });
         let made = self.runtime.block_on(self.bases().make(resolution, chroot));
         made.unwrap_or_else(|error| panic!("{}", chain(&error)))
     }

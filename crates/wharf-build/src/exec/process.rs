@@ -13,8 +13,8 @@ use std::{
 
 use wharf_graph::event::Stream;
 use wharf_rootfs::{
-    CommitError, Found, IdRange, Markers, MountError, Owners, ServeError,
-    Session, UpperError, mounts::with_mount_points,
+    CommitError, Found, IdRange, Markers, MountError, Owners, ServeError, Session, UpperError,
+    mounts::with_mount_points,
 };
 use wharf_sandbox::{
     Exit, Identity, Io, Root as SandboxRoot, Running, Sandbox, SandboxError, Spec, host::Rung,

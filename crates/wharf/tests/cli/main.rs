@@ -2,7 +2,11 @@
 //!
 //! Steps really run, on a base that is one static busybox; registries, archives and layouts are read back with other people's tools.
 //! What a machine lacks is said aloud and skipped.
-#![allow(clippy::needless_pass_by_value, clippy::unused_self, reason = "tests read better so")]
+#![allow(
+    clippy::needless_pass_by_value,
+    clippy::unused_self,
+    reason = "tests read better so"
+)]
 
 mod busybox;
 mod context;

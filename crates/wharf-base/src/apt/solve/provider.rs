@@ -8,7 +8,8 @@ use std::{
 
 use resolvo::{
     Candidates, Condition, ConditionId, ConditionalRequirement, Dependencies, DependencyProvider, Interner,
-    KnownDependencies, NameId, Requirement, SolvableId, SolverCache, StringId, VersionSetId, VersionSetUnionId,
+    KnownDependencies, NameId, Requirement, SolvableId, SolverCache, StringId, VersionSetId,
+    VersionSetUnionId,
 };
 
 use super::{
@@ -76,12 +77,18 @@ impl<'u> Provider<'u> {
         let found = relation.map_or_else(Vec::new, |relation| targets(self.universe, None, &relation));
         let is_real = self.universe.has(name.split(':').next().unwrap_or_default());
         match found.as_slice() {
-            [] => Err(SolveError::Unknown { name: name.to_owned(), suggestion: self.suggestion(name) }),
+            [] => Err(SolveError::Unknown {
+                name: name.to_owned(),
+                suggestion: self.suggestion(name),
+            }),
             [only] => Ok(only.clone()),
             [first, ..] if is_real => Ok(first.clone()),
             several => Err(SolveError::Virtual {
                 name: name.to_owned(),
-                providers: several.iter().map(|one| self.universe.get(one[0]).entry.name().to_owned()).collect(),
+                providers: several
+                    .iter()
+                    .map(|one| self.universe.get(one[0]).entry.name().to_owned())
+                    .collect(),
             }),
         }
     }
@@ -94,7 +101,10 @@ impl<'u> Provider<'u> {
     /// A set of versions, all of one name and architecture, at least one.
     fn set(&self, versions: Versions, text: String) -> VersionSetId {
         let name = self.name_of(versions[0]);
-        let members = versions.into_iter().map(|id| SolvableId::from_raw(id.0)).collect();
+        let members = versions
+            .into_iter()
+            .map(|id| SolvableId::from_raw(id.0))
+            .collect();
         self.push_set(VersionSet { name, members, text })
     }
 
@@ -127,9 +137,17 @@ impl<'u> Provider<'u> {
         let mut sets = Vec::new();
         for relation in &alternatives {
             let text = relation.to_string();
-            let text = text.strip_prefix(relation.name).unwrap_or_default().trim().to_owned();
+            let text = text
+                .strip_prefix(relation.name)
+                .unwrap_or_default()
+                .trim()
+                .to_owned();
             let targets = targets(self.universe, Some(from), relation);
-            sets.extend(targets.into_iter().map(|versions| self.set(versions, text.clone())));
+            sets.extend(
+                targets
+                    .into_iter()
+                    .map(|versions| self.set(versions, text.clone())),
+            );
         }
         match sets.as_slice() {
             [] => self.nothing(from, alternatives.first()),
@@ -150,7 +168,11 @@ impl<'u> Provider<'u> {
         };
         let text = text.strip_prefix(name).unwrap_or_default().trim().to_owned();
         let name = self.name(name, self.universe.architecture(from));
-        Requirement::Single(self.push_set(VersionSet { name, members: HashSet::new(), text }))
+        Requirement::Single(self.push_set(VersionSet {
+            name,
+            members: HashSet::new(),
+            text,
+        }))
     }
 
     /// For each name of which `id` excludes versions: the set of those that are left.
@@ -174,7 +196,9 @@ impl<'u> Provider<'u> {
     fn versions(&self, name: NameId) -> Versions {
         let (name, architecture) = self.names.borrow().all[name.into_raw() as usize].clone();
         let versions = self.universe.versions(&name).iter().copied();
-        versions.filter(|id| self.universe.architecture(*id) == architecture).collect()
+        versions
+            .filter(|id| self.universe.architecture(*id) == architecture)
+            .collect()
     }
 }
 
@@ -193,16 +217,24 @@ impl Interner for Provider<'_> {
 
     /// The name once, then the versions.
     fn display_merged_solvables(&self, solvables: &[SolvableId]) -> impl Display + '_ {
-        let versions = solvables.iter().map(|id| self.universe.get(package(*id)).entry.version());
+        let versions = solvables
+            .iter()
+            .map(|id| self.universe.get(package(*id)).entry.version());
         let versions: BTreeSet<&str> = versions.collect();
         let versions: Vec<_> = versions.into_iter().collect();
-        let name = solvables.first().map(|id| self.universe.get(package(*id)).entry.name());
+        let name = solvables
+            .first()
+            .map(|id| self.universe.get(package(*id)).entry.name());
         format!("{} {}", name.unwrap_or_default(), versions.join(" | "))
     }
 
     fn display_name(&self, name: NameId) -> impl Display + '_ {
         let (name, architecture) = self.names.borrow().all[name.into_raw() as usize].clone();
-        if architecture == self.universe.native() { name } else { format!("{name}:{architecture}") }
+        if architecture == self.universe.native() {
+            name
+        } else {
+            format!("{name}:{architecture}")
+        }
     }
 
     fn display_version_set(&self, set: VersionSetId) -> impl Display + '_ {
@@ -239,12 +271,23 @@ impl DependencyProvider for Provider<'_> {
     ) -> Vec<SolvableId> {
         let sets = self.sets.borrow();
         let members = &sets[set.0 as usize].members;
-        candidates.iter().copied().filter(|id| members.contains(id) != inverse).collect()
+        candidates
+            .iter()
+            .copied()
+            .filter(|id| members.contains(id) != inverse)
+            .collect()
     }
 
     async fn get_candidates(&self, name: NameId) -> Option<Candidates<SolvableId>> {
-        let candidates = self.versions(name).into_iter().map(|id| SolvableId::from_raw(id.0)).collect();
-        Some(Candidates { candidates, ..Candidates::default() })
+        let candidates = self
+            .versions(name)
+            .into_iter()
+            .map(|id| SolvableId::from_raw(id.0))
+            .collect();
+        Some(Candidates {
+            candidates,
+            ..Candidates::default()
+        })
     }
 
     async fn sort_candidates(&self, _: &SolverCache<Self>, solvables: &mut [SolvableId]) {

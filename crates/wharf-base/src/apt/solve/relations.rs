@@ -13,7 +13,11 @@ pub(super) type Versions = Vec<PackageId>;
 
 /// Everything that meets one relation of `from`: the real package first, then providers, the likelier first; versions of one
 /// name and architecture together.
-pub(super) fn targets(universe: &Universe<'_>, from: Option<PackageId>, relation: &Relation<'_>) -> Vec<Versions> {
+pub(super) fn targets(
+    universe: &Universe<'_>,
+    from: Option<PackageId>,
+    relation: &Relation<'_>,
+) -> Vec<Versions> {
     let fits = |id: &PackageId| architecture_fits(universe, from, relation, *id);
     let real = universe.versions(relation.name).iter().copied();
     let real = real.filter(|id| fits(id) && relation.accepts(universe.get(*id).entry.version()));
@@ -32,12 +36,22 @@ pub(super) fn targets(universe: &Universe<'_>, from: Option<PackageId>, relation
 fn provider_rank(universe: &Universe<'_>, id: PackageId) -> impl Ord + use<> {
     let entry = universe.get(id).entry;
     let foreign = universe.architecture(id) != universe.native();
-    (!entry.is_essential(), !entry.is_important(), foreign, entry.priority(), id)
+    (
+        !entry.is_essential(),
+        !entry.is_important(),
+        foreign,
+        entry.priority(),
+        id,
+    )
 }
 
 /// Versions put together by name and architecture, in the order in which each first appears; the asking package's own
 /// architecture first.
-fn grouped(universe: &Universe<'_>, from: Option<PackageId>, ids: impl Iterator<Item = PackageId>) -> Vec<Versions> {
+fn grouped(
+    universe: &Universe<'_>,
+    from: Option<PackageId>,
+    ids: impl Iterator<Item = PackageId>,
+) -> Vec<Versions> {
     let mut order: Vec<(&str, &str)> = Vec::new();
     let mut sets: BTreeMap<(&str, &str), Versions> = BTreeMap::new();
     let ids: Vec<_> = ids.collect();
@@ -55,7 +69,12 @@ fn grouped(universe: &Universe<'_>, from: Option<PackageId>, ids: impl Iterator<
 }
 
 /// Multi-Arch: without a qualifier the same architecture, or a package that serves all; `:any` one that allows it.
-fn architecture_fits(universe: &Universe<'_>, from: Option<PackageId>, relation: &Relation<'_>, id: PackageId) -> bool {
+fn architecture_fits(
+    universe: &Universe<'_>,
+    from: Option<PackageId>,
+    relation: &Relation<'_>,
+    id: PackageId,
+) -> bool {
     let (own, native) = (universe.architecture(id), universe.native());
     let asking = from.map_or(native, |from| universe.architecture(from));
     let multi_arch = universe.get(id).entry.multi_arch();
@@ -89,7 +108,9 @@ fn hit(universe: &Universe<'_>, relation: &Relation<'_>) -> Vec<PackageId> {
     let real = universe.versions(relation.name).iter().copied();
     let real = real.filter(|id| relation.accepts(universe.get(*id).entry.version()));
     let providers = universe.providers(relation.name).iter();
-    let providers = providers.filter(|(.., version)| relation.accepts_provided(*version)).map(|(_, id, _)| *id);
+    let providers = providers
+        .filter(|(.., version)| relation.accepts_provided(*version))
+        .map(|(_, id, _)| *id);
     real.chain(providers).filter(fits).collect()
 }
 
@@ -97,11 +118,15 @@ fn hit(universe: &Universe<'_>, relation: &Relation<'_>) -> Vec<PackageId> {
 fn siblings(universe: &Universe<'_>, id: PackageId) -> impl Iterator<Item = PackageId> {
     let entry = universe.get(id).entry;
     let own = universe.architecture(id);
-    universe.versions(entry.name()).iter().copied().filter(move |other| {
-        let sibling = universe.get(*other).entry;
-        let together = entry.multi_arch() == MultiArch::Same && entry.version() == sibling.version();
-        universe.architecture(*other) != own && !together
-    })
+    universe
+        .versions(entry.name())
+        .iter()
+        .copied()
+        .filter(move |other| {
+            let sibling = universe.get(*other).entry;
+            let together = entry.multi_arch() == MultiArch::Same && entry.version() == sibling.version();
+            universe.architecture(*other) != own && !together
+        })
 }
 
 /// A package may conflict with a name that it provides itself.
@@ -121,7 +146,10 @@ pub(super) fn recommended(
     let mut more = Vec::new();
     for id in chosen {
         for group in groups(universe.get(*id).entry.recommends()) {
-            let targets: Vec<_> = group.flat_map(|one| targets(universe, Some(*id), &one)).flatten().collect();
+            let targets: Vec<_> = group
+                .flat_map(|one| targets(universe, Some(*id), &one))
+                .flatten()
+                .collect();
             if let Some(first) = targets.first()
                 && !targets.iter().any(|target| chosen.contains(target))
                 && proposed.insert(*first)
