@@ -8,3 +8,4 @@ mod differential;
 mod disk;
 mod made;
 mod setup;
+mod trust;
