@@ -31,13 +31,13 @@ pub struct Adopted {
 
 impl BlobOpen for Store {
     fn open(&self, digest: &Digest) -> io::Result<File> {
-        self.open_blob(digest).map_err(io::Error::other)
+        self.open_blob(digest).map_err(io::Error::from)
     }
 }
 
 impl BlobAdopt for Store {
     fn adopt(&self, path: &Path) -> io::Result<Adopted> {
-        let stored = self.take_file(path).map_err(io::Error::other)?;
+        let stored = self.take_file(path).map_err(io::Error::from)?;
         Ok(Adopted {
             digest: stored.digest,
             size: stored.size,

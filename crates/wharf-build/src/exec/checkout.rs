@@ -12,7 +12,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use wharf_rootfs::{CheckoutError, CheckoutOptions, Markers, Owners};
 use wharf_sandbox::{Entry, Identity, Sandbox, SandboxError};
-use wharf_store::{Store, StoreError, StoreOptions};
+use wharf_store::{BootId, Store, StoreError, StoreOptions};
 use wharf_tree::Tree;
 
 use super::commit::{CommitJobError, answer, chain, read, write};
@@ -82,6 +82,7 @@ impl CheckoutJob<'_> {
         write(&exchange.path().join("tree.times"), &self.tree.times().1)?;
         let request = Request {
             store: store.path().to_owned(),
+            boot: store.boot().map(|boot| boot.0.clone()),
             dir: self.dir.to_owned(),
             overlay: self.markers.is_some(),
             exchange: exchange.path().to_owned(),
@@ -100,6 +101,7 @@ impl CheckoutJob<'_> {
 #[derive(Serialize, Deserialize)]
 struct Request {
     store: PathBuf,
+    boot: Option<String>,
     dir: PathBuf,
     overlay: bool,
     exchange: PathBuf,
@@ -112,7 +114,14 @@ fn run_entry(input: &mut dyn Read, output: &mut dyn Write) -> ExitCode {
 
 fn serve_request(input: &mut dyn Read) -> Result<(), String> {
     let request: Request = serde_json::from_reader(input).map_err(chain)?;
-    let store = Store::open(&request.store, StoreOptions::default()).map_err(chain)?;
+    let store = Store::open(
+        &request.store,
+        StoreOptions {
+            boot: request.boot.clone().map(BootId),
+            ..StoreOptions::default()
+        },
+    )
+    .map_err(chain)?;
     let file = |name: &str| read(&request.exchange.join(name)).map_err(chain);
     let mut tree = Tree::from_pack(&file("tree.pack")?).map_err(chain)?;
     tree.apply_times(&file("tree.times")?).map_err(chain)?;

@@ -14,7 +14,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use wharf_rootfs::{Commit, CommitError, CommitOptions, Found, Markers, MountKind, MountPoint, Owners};
 use wharf_sandbox::{Entry, Sandbox, SandboxError};
-use wharf_store::{Store, StoreOptions};
+use wharf_store::{BootId, Store, StoreOptions};
 use wharf_tree::{Layer, Tree, TreePath, readset::ReadSet};
 
 /// What [`wharf_sandbox::init_if_asked_with`] has to know, so that commits can run inside user namespaces.
@@ -87,6 +87,7 @@ impl CommitJob<'_> {
         write(&scratch.join("lower.times"), &self.lower.times().1)?;
         let request = Request {
             store: store.path().to_owned(),
+            boot: store.boot().map(|boot| boot.0.clone()),
             dir: self.dir.to_owned(),
             whole: self.found == Found::Whole,
             scratch: scratch.to_owned(),
@@ -119,6 +120,7 @@ impl CommitJob<'_> {
 #[derive(Serialize, Deserialize)]
 struct Request {
     store: PathBuf,
+    boot: Option<String>,
     dir: PathBuf,
     whole: bool,
     scratch: PathBuf,
@@ -144,7 +146,14 @@ pub(super) fn answer(done: Result<(), String>, output: &mut dyn Write) -> ExitCo
 
 fn serve_request(input: &mut dyn Read) -> Result<(), String> {
     let request: Request = serde_json::from_reader(input).map_err(chain)?;
-    let store = Store::open(&request.store, StoreOptions::default()).map_err(chain)?;
+    let store = Store::open(
+        &request.store,
+        StoreOptions {
+            boot: request.boot.clone().map(BootId),
+            ..StoreOptions::default()
+        },
+    )
+    .map_err(chain)?;
     let scratch = &request.scratch;
     let mut lower = Tree::from_pack(&read(&scratch.join("lower.pack")).map_err(chain)?).map_err(chain)?;
     lower
