@@ -1,6 +1,6 @@
 //! A Release file: what an archive says about its suite and its indexes.
 //!
-//! <https://wiki.debian.org/DebianRepository/Format>, "Release files". Only SHA-256 counts; an archive that offers weaker
+//! Debian's repository format, "Release files". Only SHA-256 counts; an archive that offers weaker
 //! hashes alone is refused.
 
 use std::collections::HashMap;

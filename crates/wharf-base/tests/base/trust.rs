@@ -37,8 +37,12 @@ fn key() -> SignedSecretKey {
 }
 
 fn sign(text: &str, key: &SignedSecretKey) -> String {
-    let message = CleartextSignedMessage::sign(rand::thread_rng(), text, &key.primary_key, &Password::empty());
-    message.unwrap().to_armored_string(ArmorOptions::default()).unwrap()
+    let message =
+        CleartextSignedMessage::sign(rand::thread_rng(), text, &key.primary_key, &Password::empty());
+    message
+        .unwrap()
+        .to_armored_string(ArmorOptions::default())
+        .unwrap()
 }
 
 fn tar(files: &[(&str, &str)]) -> Vec<u8> {
@@ -47,7 +51,9 @@ fn tar(files: &[(&str, &str)]) -> Vec<u8> {
         let mut header = tar::Header::new_gnu();
         header.set_size(content.len() as u64);
         header.set_mode(0o644);
-        builder.append_data(&mut header, path, content.as_bytes()).unwrap();
+        builder
+            .append_data(&mut header, path, content.as_bytes())
+            .unwrap();
     }
     builder.into_inner().unwrap()
 }
@@ -68,7 +74,10 @@ fn deb() -> Vec<u8> {
 
 impl Archive {
     fn new() -> Self {
-        let archive = Self { folder: tempfile::tempdir().unwrap(), key: key() };
+        let archive = Self {
+            folder: tempfile::tempdir().unwrap(),
+            key: key(),
+        };
         let deb = deb();
         archive.write("repo/pool/a.deb", &deb);
         let packages = format!(
@@ -78,9 +87,16 @@ impl Archive {
         );
         archive.write("repo/dists/test/main/binary-amd64/Packages", packages.as_bytes());
         archive.release(RELEASE, &archive.key);
-        let list = format!("deb [signed-by=/key.asc] file:{} test main\n", archive.path("repo").display());
+        let list = format!(
+            "deb [signed-by=/key.asc] file:{} test main\n",
+            archive.path("repo").display()
+        );
         archive.write("etc/apt/sources.list", list.as_bytes());
-        let public = archive.key.to_public_key().to_armored_string(ArmorOptions::default()).unwrap();
+        let public = archive
+            .key
+            .to_public_key()
+            .to_armored_string(ArmorOptions::default())
+            .unwrap();
         archive.write("key.asc", public.as_bytes());
         archive
     }
@@ -124,24 +140,44 @@ impl Archive {
             now: SystemTime::now(),
         };
         let bases = Bases::new(context, options)?;
-        let table = "apt = 'host'\nvariant = 'custom'\npackages = ['a']".parse::<toml::Table>().unwrap();
+        let table = "apt = 'host'\nvariant = 'custom'\npackages = ['a']"
+            .parse::<toml::Table>()
+            .unwrap();
         let settings = BaseSettings::try_from(table).unwrap();
         let platform = Platform::new("linux", "amd64", "");
-        let resolution = setup.runtime.block_on(bases.resolve("test", &settings, &platform, None))?;
-        let chroot = crate::chroot::Chroot { store: setup.store.clone(), folder: Path::new("/nowhere").to_owned() };
-        let base = setup.runtime.block_on(bases.make(&resolution, Arc::new(chroot)))?;
+        let resolution = setup
+            .runtime
+            .block_on(bases.resolve("test", &settings, &platform, None))?;
+        let chroot = crate::chroot::Chroot {
+            store: setup.store.clone(),
+            folder: Path::new("/nowhere").to_owned(),
+        };
+        let base = setup
+            .runtime
+            .block_on(bases.make(&resolution, Arc::new(chroot)))?;
         let tree = setup.tree(&base);
         assert!(tree.lookup("usr/share/a", FollowLast::Yes).is_ok());
-        let status = tree.lookup("var/lib/dpkg/status", FollowLast::Yes).unwrap().entry.clone();
-        let wharf_tree::Node::File { digest, .. } = status.node else { panic!("{status:?}") };
+        let status = tree
+            .lookup("var/lib/dpkg/status", FollowLast::Yes)
+            .unwrap()
+            .entry
+            .clone();
+        let wharf_tree::Node::File { digest, .. } = status.node else {
+            panic!("{status:?}")
+        };
         Ok(String::from_utf8(setup.store.read_blob(&digest, 1 << 20).unwrap()).unwrap())
     }
 }
 
 #[test]
 fn an_archive_in_order_gives_a_base_without_running_anything() {
-    let status = Archive::new().make().unwrap_or_else(|error| panic!("{}", chain(&error)));
-    assert!(status.starts_with("Package: a\nStatus: install ok installed\n"), "{status}");
+    let status = Archive::new()
+        .make()
+        .unwrap_or_else(|error| panic!("{}", chain(&error)));
+    assert!(
+        status.starts_with("Package: a\nStatus: install ok installed\n"),
+        "{status}"
+    );
 }
 
 #[test]
@@ -153,7 +189,11 @@ fn every_broken_link_is_an_error() {
             |archive| archive.edit("repo/dists/test/InRelease", "Origin: Test", "Origin: Evil"),
             "does not match the text",
         ),
-        ("signer", |archive| archive.release(RELEASE, &key()), "is not among the trusted keys"),
+        (
+            "signer",
+            |archive| archive.release(RELEASE, &key()),
+            "is not among the trusted keys",
+        ),
         (
             "unsigned",
             |archive| archive.write("repo/dists/test/InRelease", RELEASE.as_bytes()),
@@ -187,7 +227,13 @@ fn every_broken_link_is_an_error() {
         ),
         (
             "index",
-            |archive| archive.edit("repo/dists/test/main/binary-amd64/Packages", "Version: 1", "Version: 2"),
+            |archive| {
+                archive.edit(
+                    "repo/dists/test/main/binary-amd64/Packages",
+                    "Version: 1",
+                    "Version: 2",
+                )
+            },
             "its hash is not the one in the Release file",
         ),
         (
@@ -199,7 +245,11 @@ fn every_broken_link_is_an_error() {
             },
             "has another hash than the archive says",
         ),
-        ("keys", |archive| archive.write("key.asc", b"no key"), "holds no archive keys"),
+        (
+            "keys",
+            |archive| archive.write("key.asc", b"no key"),
+            "holds no archive keys",
+        ),
     ];
     for (name, broken, message) in cases {
         let archive = Archive::new();
