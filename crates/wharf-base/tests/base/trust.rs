@@ -232,7 +232,7 @@ fn every_broken_link_is_an_error() {
                     "repo/dists/test/main/binary-amd64/Packages",
                     "Version: 1",
                     "Version: 2",
-                )
+                );
             },
             "its hash is not the one in the Release file",
         ),
