@@ -14,7 +14,7 @@ pub(crate) fn line(text: fmt::Arguments<'_>) {
     }
 }
 
-/// `println!` by way of [`line`].
+/// `println!` by way of [`line()`].
 macro_rules! out {
     ($($text:tt)*) => {
         crate::stdout::line(format_args!($($text)*))
