@@ -12,8 +12,11 @@ const FLAGS: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
     -Ccodegen-units=1";
 
+/// The seed of the short run, so that CI does the same thing twice; 0 is a new one each time.
+pub(crate) const FIXED: u32 = 1;
+
 /// Fuzzes every target for so many seconds. What it finds lies in `target/fuzz`.
-pub(crate) fn run(seconds: u32) -> Result<(), String> {
+pub(crate) fn run(seconds: u32, seed: u32) -> Result<(), String> {
     let root = PathBuf::from("target/fuzz");
     let build = root.join("build");
     let mut command = cargo(&[
@@ -31,8 +34,10 @@ pub(crate) fn run(seconds: u32) -> Result<(), String> {
         let program = binary(&build, target)?;
         let artifacts = format!("-artifact_prefix={}/", root.display());
         let time = format!("-max_total_time={seconds}");
+        let seed = format!("-seed={seed}");
         let args = [
             &time[..],
+            &seed,
             &artifacts,
             "-timeout=20",
             "-rss_limit_mb=4096",

@@ -24,8 +24,11 @@ fn main() -> ExitCode {
         ["test"] => test::run(test::Length::Short),
         ["test", "--heavy"] => test::run(test::Length::Heavy),
         ["setup"] => setup::run(),
-        ["fuzz"] => fuzz::run(60),
-        ["fuzz", seconds] => seconds.parse().map_err(|_| USAGE.to_owned()).and_then(fuzz::run),
+        ["fuzz"] => fuzz::run(60, 0),
+        ["fuzz", seconds] => seconds
+            .parse()
+            .map_err(|_| USAGE.to_owned())
+            .and_then(|seconds| fuzz::run(seconds, 0)),
         ["arrows"] => arrows::check(),
         _ => Err(USAGE.to_owned()),
     };

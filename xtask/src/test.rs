@@ -50,8 +50,9 @@ pub(crate) fn run(length: Length) -> Result<(), String> {
         .env("RUSTDOCFLAGS", "-D warnings -A rustdoc::private_intra_doc_links"),
     );
     pipeline.command("tests", &mut tests(length));
-    pipeline.stage("fuzzing", || {
-        fuzz::run(if length == Length::Heavy { 600 } else { 60 })
+    pipeline.stage("fuzzing", || match length {
+        Length::Short => fuzz::run(60, fuzz::FIXED),
+        Length::Heavy => fuzz::run(600, 0),
     });
     pipeline.finish()
 }
