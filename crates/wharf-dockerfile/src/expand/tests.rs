@@ -1,3 +1,5 @@
+//! Cases of word expansion: input, environment, what comes out.
+
 use super::*;
 
 /// The reference vectors live beside the project, not in it.

@@ -1,3 +1,5 @@
+//! Questions, answers and keys: golden bytes, round trips, damaged input.
+
 use std::sync::Arc;
 
 use proptest::prelude::*;
