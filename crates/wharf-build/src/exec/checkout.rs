@@ -11,11 +11,11 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 use wharf_rootfs::{CheckoutError, CheckoutOptions, Markers, Owners};
-use wharf_sandbox::{Entry, Identity, Sandbox, SandboxError};
-use wharf_store::{BootId, Store, StoreError, StoreOptions};
+use wharf_sandbox::{Entry, Identity, Sandbox};
+use wharf_store::{Store, StoreError};
 use wharf_tree::Tree;
 
-use super::commit::{CommitJobError, answer, chain, read, write};
+use super::exchange::{ExchangeError, StoreAddress, ask, chain, leave_tree, raw_path, serve, take_tree};
 
 /// What [`wharf_sandbox::init_if_asked_with`] has to know, so that checkouts can run inside user namespaces.
 pub(super) const CHECKOUT_ENTRY: Entry = Entry {
@@ -47,15 +47,9 @@ pub enum CheckoutJobError {
     /// No scratch directory.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The helper process cannot be started.
-    #[error(transparent)]
-    Sandbox(#[from] SandboxError),
-    /// A file by which the two processes talk cannot be used.
-    #[error(transparent)]
-    Exchange(#[from] CommitJobError),
-    /// The helper process failed.
-    #[error("cannot write the files of the step: {0}")]
-    Inside(String),
+    /// The process inside the user namespace could not do it.
+    #[error("cannot write the files of the step")]
+    Exchange(#[from] ExchangeError),
 }
 
 impl CheckoutJob<'_> {
@@ -78,53 +72,36 @@ impl CheckoutJob<'_> {
 
     fn run_inside(&self, sandbox: &Sandbox, store: &Store) -> Result<(), CheckoutJobError> {
         let exchange = store.work_dir()?;
-        write(&exchange.path().join("tree.pack"), &self.tree.to_pack())?;
-        write(&exchange.path().join("tree.times"), &self.tree.times().1)?;
+        leave_tree(exchange.path(), self.tree)?;
         let request = Request {
-            store: store.path().to_owned(),
-            boot: store.boot().map(|boot| boot.0.clone()),
+            store: StoreAddress::of(store),
             dir: self.dir.to_owned(),
             overlay: self.markers.is_some(),
             exchange: exchange.path().to_owned(),
             threads: self.threads,
         };
-        let input = serde_json::to_vec(&request).expect("paths of a store are UTF-8 or escaped");
-        let (exit, said) = sandbox.inside(CHECKOUT_ENTRY.name, &input)?;
-        if exit.success() {
-            return Ok(());
-        }
-        let said = String::from_utf8_lossy(&said);
-        Err(CheckoutJobError::Inside(said.trim().to_owned()))
+        Ok(ask(sandbox, &CHECKOUT_ENTRY, &request)?)
     }
 }
 
 #[derive(Serialize, Deserialize)]
 struct Request {
-    store: PathBuf,
-    boot: Option<String>,
+    store: StoreAddress,
+    #[serde(with = "raw_path")]
     dir: PathBuf,
     overlay: bool,
+    #[serde(with = "raw_path")]
     exchange: PathBuf,
     threads: usize,
 }
 
 fn run_entry(input: &mut dyn Read, output: &mut dyn Write) -> ExitCode {
-    answer(serve_request(input), output)
+    serve(input, output, check_out_here)
 }
 
-fn serve_request(input: &mut dyn Read) -> Result<(), String> {
-    let request: Request = serde_json::from_reader(input).map_err(chain)?;
-    let store = Store::open(
-        &request.store,
-        StoreOptions {
-            boot: request.boot.clone().map(BootId),
-            ..StoreOptions::default()
-        },
-    )
-    .map_err(chain)?;
-    let file = |name: &str| read(&request.exchange.join(name)).map_err(chain);
-    let mut tree = Tree::from_pack(&file("tree.pack")?).map_err(chain)?;
-    tree.apply_times(&file("tree.times")?).map_err(chain)?;
+fn check_out_here(request: &Request) -> Result<(), String> {
+    let store = request.store.open()?;
+    let tree = take_tree(&request.exchange).map_err(chain)?;
     let job = CheckoutJob {
         tree: &tree,
         dir: &request.dir,

@@ -5,17 +5,20 @@
 //! into the store.
 
 use std::{
-    fs,
-    io::{self, Read, Write},
+    io::{Read, Write},
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
 use serde::{Deserialize, Serialize};
 use wharf_rootfs::{Commit, CommitError, CommitOptions, Found, Markers, MountKind, MountPoint, Owners};
-use wharf_sandbox::{Entry, Sandbox, SandboxError};
-use wharf_store::{BootId, Store, StoreOptions};
+use wharf_sandbox::{Entry, Sandbox};
+use wharf_store::Store;
 use wharf_tree::{Layer, Tree, TreePath, readset::ReadSet};
+
+use super::exchange::{
+    ExchangeError, StoreAddress, ask, chain, leave_tree, raw_path, read, serve, take_tree, write,
+};
 
 /// What [`wharf_sandbox::init_if_asked_with`] has to know, so that commits can run inside user namespaces.
 pub(super) const COMMIT_ENTRY: Entry = Entry {
@@ -40,26 +43,15 @@ pub(super) struct CommitJob<'a> {
     pub threads: usize,
 }
 
-/// A commit inside the user namespace failed.
+/// What a step left cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum CommitJobError {
-    /// The directory cannot be read.
+    /// Here.
     #[error(transparent)]
     Commit(#[from] CommitError),
-    /// The helper process cannot be started.
-    #[error(transparent)]
-    Sandbox(#[from] SandboxError),
-    /// A file by which the two processes talk cannot be used.
-    #[error("cannot exchange {path} with the committing process")]
-    Exchange {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// The helper process failed.
-    #[error("cannot commit the step's changes: {0}")]
-    Inside(String),
+    /// Inside the user namespace.
+    #[error("cannot commit the step's changes")]
+    Exchange(#[from] ExchangeError),
 }
 
 impl CommitJob<'_> {
@@ -83,11 +75,9 @@ impl CommitJob<'_> {
         store: &Store,
         scratch: &Path,
     ) -> Result<(Layer, ReadSet), CommitJobError> {
-        write(&scratch.join("lower.pack"), &self.lower.to_pack())?;
-        write(&scratch.join("lower.times"), &self.lower.times().1)?;
+        leave_tree(scratch, self.lower)?;
         let request = Request {
-            store: store.path().to_owned(),
-            boot: store.boot().map(|boot| boot.0.clone()),
+            store: StoreAddress::of(store),
             dir: self.dir.to_owned(),
             whole: self.found == Found::Whole,
             scratch: scratch.to_owned(),
@@ -98,71 +88,47 @@ impl CommitJob<'_> {
                 .collect(),
             threads: self.threads,
         };
-        let input = serde_json::to_vec(&request).expect("paths of a store are UTF-8 or escaped");
-        let (code, answer) = sandbox.inside(COMMIT_ENTRY.name, &input)?;
-        if !code.success() {
-            return Err(CommitJobError::Inside(
-                String::from_utf8_lossy(&answer).trim().to_owned(),
-            ));
-        }
-        let damaged = |what: &str| CommitJobError::Inside(format!("{what} cannot be read back"));
-        let mut layer =
-            Layer::from_pack(&read(&scratch.join("layer.pack"))?).map_err(|_| damaged("the layer"))?;
-        layer
-            .apply_times(&read(&scratch.join("layer.times"))?)
-            .map_err(|_| damaged("the layer's times"))?;
-        let writes =
-            ReadSet::from_bytes(&read(&scratch.join("writes"))?).map_err(|_| damaged("the read set"))?;
-        Ok((layer, writes))
+        ask(sandbox, &COMMIT_ENTRY, &request)?;
+        Ok(take_result(scratch)?)
     }
+}
+
+/// The layer and the read set that the process inside left in `scratch`.
+fn take_result(scratch: &Path) -> Result<(Layer, ReadSet), ExchangeError> {
+    let damaged = |what| ExchangeError::Damaged { what };
+    let pack = read(&scratch.join("layer.pack"))?;
+    let mut layer = Layer::from_pack(&pack).map_err(|_| damaged("the layer"))?;
+    layer
+        .apply_times(&read(&scratch.join("layer.times"))?)
+        .map_err(|_| damaged("the layer's times"))?;
+    let writes = ReadSet::from_bytes(&read(&scratch.join("writes"))?).map_err(|_| damaged("the read set"))?;
+    Ok((layer, writes))
 }
 
 #[derive(Serialize, Deserialize)]
 struct Request {
-    store: PathBuf,
-    boot: Option<String>,
+    store: StoreAddress,
+    #[serde(with = "raw_path")]
     dir: PathBuf,
     whole: bool,
+    #[serde(with = "raw_path")]
     scratch: PathBuf,
     mounts: Vec<(Vec<u8>, bool)>,
     threads: usize,
 }
 
 fn run_entry(input: &mut dyn Read, output: &mut dyn Write) -> ExitCode {
-    answer(serve_request(input), output)
+    serve(input, output, commit_here)
 }
 
-/// Tells the process that asked how it went.
-pub(super) fn answer(done: Result<(), String>, output: &mut dyn Write) -> ExitCode {
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(why) => {
-            // Nobody is left to tell if the other side is gone.
-            let _ = output.write_all(why.as_bytes());
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn serve_request(input: &mut dyn Read) -> Result<(), String> {
-    let request: Request = serde_json::from_reader(input).map_err(chain)?;
-    let store = Store::open(
-        &request.store,
-        StoreOptions {
-            boot: request.boot.clone().map(BootId),
-            ..StoreOptions::default()
-        },
-    )
-    .map_err(chain)?;
+fn commit_here(request: &Request) -> Result<(), String> {
+    let store = request.store.open()?;
     let scratch = &request.scratch;
-    let mut lower = Tree::from_pack(&read(&scratch.join("lower.pack")).map_err(chain)?).map_err(chain)?;
-    lower
-        .apply_times(&read(&scratch.join("lower.times")).map_err(chain)?)
-        .map_err(chain)?;
+    let lower = take_tree(scratch).map_err(chain)?;
     let mounts: Vec<_> = request
         .mounts
-        .into_iter()
-        .filter_map(|(path, dir)| mount_point(&path, dir))
+        .iter()
+        .filter_map(|(path, dir)| mount_point(path, *dir))
         .collect();
     let job = CommitJob {
         dir: &request.dir,
@@ -192,30 +158,5 @@ fn mount_point(path: &[u8], dir: bool) -> Option<MountPoint> {
     Some(MountPoint {
         path: TreePath::new(path).ok()?,
         kind,
-    })
-}
-
-/// The error and its causes on one line.
-pub(super) fn chain(error: impl std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
-}
-
-pub(super) fn read(path: &Path) -> Result<Vec<u8>, CommitJobError> {
-    fs::read(path).map_err(|source| CommitJobError::Exchange {
-        path: path.to_owned(),
-        source,
-    })
-}
-
-pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), CommitJobError> {
-    fs::write(path, bytes).map_err(|source| CommitJobError::Exchange {
-        path: path.to_owned(),
-        source,
     })
 }

@@ -8,6 +8,7 @@ mod configure;
 mod copy;
 mod environment;
 mod error;
+mod exchange;
 mod identity;
 mod mounts;
 mod process;
