@@ -26,11 +26,12 @@ use wharf_store::Store;
 use crate::{
     context::{Context, ContextFiles},
     error::BuildError,
-    exec::{Engine, Processes, RungChoice, SourceRoots, StepEnvironment, StepFailure, StepOutput},
+    exec::{Engine, Lanes, Processes, RungChoice, SourceRoots, StepEnvironment, StepFailure, StepOutput},
     from_lock::FromLock,
     image_source::{ImageSourceError, Images},
     net::Network,
     output::{self, Exported},
+    project,
     read::{self, ReadDockerfile},
     request::{BuildRequest, ContextSource, NamedContext},
     root::Roots,
@@ -125,7 +126,7 @@ pub fn build(
     observer.observe(Event::GraphKnown {
         steps: graph.steps.iter().map(info).collect(),
     });
-    let engine = engine(request, machine, contexts);
+    let engine = engine(request, machine, contexts, &graph);
     let solution = run(&graph, request, &engine, &**observer, cancel, &read)?;
     drop(held);
     if cancel.is_cancelled() {
@@ -320,7 +321,7 @@ fn named(context: &NamedContext) -> LowerContext {
     }
 }
 
-fn engine(request: &BuildRequest, machine: &Machine, contexts: Contexts) -> Engine {
+fn engine(request: &BuildRequest, machine: &Machine, contexts: Contexts, graph: &Graph) -> Engine {
     let files = Arc::new(ContextFiles::default());
     machine.store.add_source(Arc::clone(&files) as _);
     let environment = StepEnvironment {
@@ -329,7 +330,7 @@ fn engine(request: &BuildRequest, machine: &Machine, contexts: Contexts) -> Engi
         allow: request.allow.clone(),
         ..machine.environment.clone()
     };
-    Engine {
+    let mut engine = Engine {
         store: machine.store.clone(),
         roots: Arc::clone(&machine.roots),
         processes: Processes {
@@ -347,7 +348,10 @@ fn engine(request: &BuildRequest, machine: &Machine, contexts: Contexts) -> Engi
             network: Arc::clone(&machine.network),
             scanned: std::sync::Mutex::default(),
         },
-    }
+        lanes: Lanes::default(),
+    };
+    engine.lanes = Lanes::new(graph, &project::name(request), &engine.resolved());
+    engine
 }
 
 fn run(

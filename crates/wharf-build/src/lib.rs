@@ -17,6 +17,7 @@ pub mod from_lock;
 pub mod git;
 pub mod image_source;
 pub mod net;
+pub mod project;
 
 pub mod exec;
 pub mod root;

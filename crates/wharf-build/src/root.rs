@@ -5,8 +5,9 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use wharf_oci::{Digest, Hasher};
 use wharf_store::{LayerId, Store, StoreError, TreeError};
-use wharf_tree::{Layer, Tree, TreeDigest, merge};
+use wharf_tree::{Layer, Tree, TreeDigest, merge, regraft};
 
 /// What a step works on or made: layers (base layer first), and the digest of the tree that they merge to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +50,18 @@ impl Root {
             Layers::Stored(layers) => layers,
             Layers::InMemory(_) => &[],
         }
+    }
+
+    /// Names the layers with their times: equal only where every file's time is equal too.
+    pub fn layers_digest(&self) -> Digest {
+        let mut hasher = Hasher::new();
+        hasher.update(b"wharf layers 1\0");
+        for layer in self.stored() {
+            hasher.update(layer.tree.0.as_bytes());
+            hasher.update(layer.times.0.as_bytes());
+        }
+        hasher.update(self.tree.0.as_bytes());
+        hasher.finish()
     }
 
     /// This root with one more layer, whose merged tree is known.
@@ -95,6 +108,17 @@ impl Roots {
         let root = parent.with_layer(id, tree.digest());
         self.remember(root.stored().to_vec(), &tree);
         Ok((id, root))
+    }
+
+    /// The root that a layer made on another parent makes on `parent`; `None` when it does not fit there.
+    pub fn regraft(&self, parent: &Root, id: LayerId) -> Result<Option<Root>, TreeError> {
+        let below = self.tree(parent)?;
+        let Ok(tree) = regraft(&below, &*self.store.layer(&id)?) else {
+            return Ok(None);
+        };
+        let root = parent.with_layer(id, tree.digest());
+        self.remember(root.stored().to_vec(), &Arc::new(tree));
+        Ok(Some(root))
     }
 
     fn merged(&self, layers: &[LayerId]) -> Result<Arc<Tree>, TreeError> {

@@ -249,11 +249,81 @@ pub enum RunReason {
     Asked,
     /// It is not of a kind that is kept.
     NeverKept,
-    /// Something that it needs is different.
+    /// It ran before in this place, and something that it asked is answered differently now.
     Changed {
-        /// What, in a few words: `/app/package.json`, `the environment`.
+        /// What, in a few words: `/app/package.json`.
         what: String,
+        /// The first answers that differ, in the order of the paths.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        changes: Vec<Change>,
+        /// How many there are in all.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        count: u64,
     },
+    /// It ran before in this place, but nobody saw what it read, and what it works on is different.
+    Unseen,
+    /// It ran before in this place, and nothing that it read is different, but a file would not have the modification time that the
+    /// result remembers.
+    Times {
+        /// The file.
+        path: String,
+    },
+    /// It ran before in this place, but its result is no longer kept.
+    Forgotten,
+    /// `--verify-cache`: a reused step runs again to be compared.
+    Verify,
+}
+
+/// A question that a step asked when it ran before, and that has another answer now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// Where, as the step would name it: absolute; in a bind mount relative to what is mounted.
+    pub path: String,
+    /// 0 is the step's root, n its n-th bind mount.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub root: u64,
+    /// What is different.
+    #[serde(flatten)]
+    pub what: ChangeKind,
+    /// The step whose layer brought or removed it, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<StepId>,
+}
+
+/// What is different about a path.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "change")]
+pub enum ChangeKind {
+    /// It was not there before.
+    Appeared,
+    /// It is not there any more.
+    Disappeared,
+    /// It is of another type: a link now, say.
+    Type,
+    /// Mode or owner.
+    Attributes,
+    /// Extended attributes.
+    Xattrs,
+    /// Size, or the names of its hard-link group.
+    Stat,
+    /// Where the link leads.
+    Target,
+    /// What is in the directory.
+    Listing {
+        /// New names.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        added: Vec<String>,
+        /// Names that are gone.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        removed: Vec<String>,
+    },
+    /// The content of the file.
+    Content,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "what serde asks for")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// Something that the user should know.

@@ -12,7 +12,7 @@ use wharf_tree::TreeDigest;
 use crate::{encode::Encoder, op::Op, step::Step};
 
 /// The version of all key formats. Raised when an encoding or the meaning of a step changes, so that old results are not taken.
-pub const KEY_VERSION: u16 = 1;
+pub const KEY_VERSION: u16 = 2;
 
 /// How many path sets a family keeps in a lane.
 pub const SLOTS: u8 = 8;
@@ -51,10 +51,6 @@ key! {
     SlotKey
 }
 key! {
-    /// A step, what it asked its inputs, and what they answered.
-    StrongKey
-}
-key! {
     /// Where a step stands, so that equal steps of different projects do not push each other's path sets out.
     Lane
 }
@@ -70,6 +66,8 @@ pub struct Resolved {
     pub scope: String,
     /// Version of the recorder and of what it records; results of another are not taken.
     pub trace_version: u16,
+    /// Whether steps see one user and one group only, so that every file they make is 0:0.
+    pub one_owner: bool,
 }
 
 /// A user as the kernel knows it.
@@ -120,6 +118,7 @@ fn encode_resolved(encoder: &mut Encoder, resolved: &Resolved) {
     encoder.option(resolved.seccomp.as_ref(), Encoder::digest);
     encoder.text(&resolved.scope);
     encoder.u32(resolved.trace_version.into());
+    encoder.flag(resolved.one_owner);
 }
 
 impl Lane {
@@ -146,17 +145,6 @@ impl SlotKey {
         encoder.digest(&family.0);
         encoder.digest(&lane.0);
         encoder.byte(slot);
-        Self(encoder.finish())
-    }
-}
-
-impl StrongKey {
-    /// The key of a step of `family` that asked `path_set` (digest of its encoding) and got `answers` (digest of theirs).
-    pub fn new(family: FamilyKey, path_set: &Digest, answers: &Digest) -> Self {
-        let mut encoder = Encoder::new("wharf strong key", KEY_VERSION);
-        for digest in [&family.0, path_set, answers] {
-            encoder.digest(digest);
-        }
         Self(encoder.finish())
     }
 }

@@ -113,6 +113,7 @@ fn result(number: usize, layer: LayerId) -> ActionResult {
         duration_ms: 0,
         recorder: Recorder::Fuse,
         read_set: None,
+        ran_on: None,
         blobs: Vec::new(),
         rest: serde_json::Map::new(),
     }

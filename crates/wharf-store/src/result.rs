@@ -48,6 +48,10 @@ pub struct ActionResult {
     /// What it read, with the answers: an object of [`Store::put_path_set`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub read_set: Option<Digest>,
+    /// Names the layers that the step's root was made of, times included. Where it is equal, so is every time that the step
+    /// could see there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ran_on: Option<Digest>,
     /// Blobs that belong to the result without being a file of its layer.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub blobs: Vec<Digest>,

@@ -21,6 +21,7 @@ pub mod mode;
 pub mod pack;
 pub mod path;
 pub mod readset;
+mod retime;
 pub mod tar;
 #[cfg(test)]
 mod testing;

@@ -1,17 +1,18 @@
-//! Results by exact key: looked up, waited for while another process makes them, and kept.
+//! Results: looked up by exact key and by what steps read, waited for while another process makes them, and kept.
 
 use std::{ops::ControlFlow, time::Duration};
 
 use wharf_graph::{
     Op, Reusable,
-    event::{Event, Reuse, RunReason, Warning},
+    event::{Event, Reuse, Warning},
     key::ExactKey,
 };
 use wharf_oci::{Digest, Hasher};
 use wharf_solver::{Cache, Hit, Lookup, Miss, Task};
 use wharf_store::{ActionKey, ActionResult, Lock, Recorder};
 
-use super::{Engine, StepFailure, StepOutput, now};
+use super::{Engine, StepFailure, StepOutput, maker::makers_of, now, traced::Family};
+use crate::root::Root;
 
 /// What a miss holds until its result is kept.
 #[derive(Debug)]
@@ -19,6 +20,8 @@ pub struct Ticket {
     /// So that no other process runs the step meanwhile.
     _lock: Lock,
     began: std::time::Instant,
+    /// Of a RUN: how others will find its result by what it reads.
+    family: Option<Family>,
 }
 
 impl Cache for Engine {
@@ -36,26 +39,26 @@ impl Cache for Engine {
         if may_reuse && let Some(hit) = self.hit(task, key, Reuse::Exact)? {
             return Ok(Lookup::Hit(hit));
         }
-        let (lock, waited_for) = self.lock(task, key)?;
-        if may_reuse
-            && let Some(pid) = waited_for
-            && let Some(hit) = self.hit(task, key, Reuse::Waited { pid })?
-        {
+        let family = self.family(task)?;
+        if may_reuse && let Some(hit) = self.by_reads(task, key, family.as_ref())? {
             return Ok(Lookup::Hit(hit));
         }
-        let reason = if may_reuse {
-            RunReason::New
-        } else {
-            RunReason::Asked
-        };
+        let (lock, waited_for) = self.lock(task, key)?;
+        if may_reuse && let Some(pid) = waited_for {
+            if let Some(hit) = self.hit(task, key, Reuse::Waited { pid })? {
+                return Ok(Lookup::Hit(hit));
+            }
+            if let Some(hit) = self.by_reads(task, key, family.as_ref())? {
+                return Ok(Lookup::Hit(hit));
+            }
+        }
+        let reason = Some(self.reason(task, family.as_ref())?);
         let ticket = Ticket {
             _lock: lock,
             began: std::time::Instant::now(),
+            family,
         };
-        Ok(Lookup::Miss(Miss {
-            ticket,
-            reason: Some(reason),
-        }))
+        Ok(Lookup::Miss(Miss { ticket, reason }))
     }
 
     fn keep(
@@ -65,36 +68,48 @@ impl Cache for Engine {
         ticket: Ticket,
         output: StepOutput,
     ) -> Result<StepOutput, StepFailure> {
+        let key = ActionKey(key.0);
         let Some(layer) = output.root.stored().last().copied() else {
             return Ok(output);
         };
-        if let Some(earlier) = self.equal_copy(task, &output)? {
-            self.store.put_result(&ActionResult {
-                key: ActionKey(key.0),
-                ..earlier.clone()
-            })?;
-            return Ok(Self::output_of(task, &earlier));
-        }
+        let parent = &task.inputs[0].root;
         let result = ActionResult {
-            key: ActionKey(key.0),
+            key,
             layer: Some(layer),
             tree: output.root.tree,
             ran_at: output.ran_at.unwrap_or_else(now),
             duration_ms: ticket.began.elapsed().as_millis() as u64,
             recorder: output.recorder,
             read_set: output.read_set,
+            ran_on: Some(parent.layers_digest()),
             blobs: Vec::new(),
             rest: serde_json::Map::new(),
         };
+        let result = match self.equal_earlier(task, &result)? {
+            Some(earlier) => ActionResult {
+                layer: earlier.layer,
+                ran_at: earlier.ran_at,
+                ..result
+            },
+            None => result,
+        };
         self.store.put_result(&result)?;
-        if let Some(key) = copy_key(task, &output) {
-            self.store.put_result(&ActionResult { key, ..result })?;
+        if let Some(key) = copy_key(task, &result) {
+            self.store.put_result(&ActionResult {
+                key,
+                ..result.clone()
+            })?;
         }
-        Ok(output)
+        if let Some(family) = &ticket.family {
+            self.keep_traced(family, &result)?;
+        }
+        self.set_head(task.step, key)?;
+        Ok(Self::output_on(task, parent, &result))
     }
 }
 
 impl Engine {
+    /// A result under the exact key.
     fn hit(
         &self,
         task: &Task<'_, StepOutput>,
@@ -110,23 +125,47 @@ impl Engine {
         {
             return Ok(None);
         }
+        let Some(parent) = self.parent_for(&task.inputs[0], &result)? else {
+            return Ok(None);
+        };
+        self.set_head(task.step, key)?;
         let saved = Some(Duration::from_millis(result.duration_ms));
         Ok(Some(Hit {
-            output: Self::output_of(task, &result),
+            output: Self::output_on(task, &parent, &result),
             reuse,
             saved,
         }))
     }
 
-    fn output_of(task: &Task<'_, StepOutput>, result: &ActionResult) -> StepOutput {
-        let parent = &task.inputs[0].root;
+    /// A result found by what its step read.
+    fn by_reads(
+        &self,
+        task: &Task<'_, StepOutput>,
+        key: ActionKey,
+        family: Option<&Family>,
+    ) -> Result<Option<Hit<StepOutput>>, StepFailure> {
+        let Some(family) = family else {
+            return Ok(None);
+        };
+        let hit = self.traced_hit(task, key, family)?;
+        if hit.is_some() {
+            self.set_head(task.step, key)?;
+        }
+        Ok(hit)
+    }
+
+    /// What the step gives when `result` stands for it, on `parent`: the root of its first input, perhaps with other times.
+    pub(super) fn output_on(task: &Task<'_, StepOutput>, parent: &Root, result: &ActionResult) -> StepOutput {
         let layer = result.layer.expect("results of steps always have a layer");
-        StepOutput {
+        let mut output = StepOutput {
             root: parent.with_layer(layer, result.tree),
+            makers: Vec::new(),
             ran_at: Some(result.ran_at),
             recorder: result.recorder,
             read_set: result.read_set,
-        }
+        };
+        output.makers = makers_of(task, &output);
+        output
     }
 
     /// Locks the step; says whom it had to wait for.
@@ -154,33 +193,46 @@ impl Engine {
         Ok((lock.ok_or(StepFailure::Interrupted)?, waited_for))
     }
 
-    /// An earlier result of a COPY that put the same files on the same parent, when something else in its source changed: taken
-    /// for its times, so that the image stays what it was.
-    fn equal_copy(
+    /// An earlier result with an equal layer, in whose place this one would be only for its times and its date. So the image stays
+    /// what it was: of a COPY that put the same files on the same parent, though something else in its source changed; of a RUN that
+    /// ran again in its place and did what it did before.
+    fn equal_earlier(
         &self,
         task: &Task<'_, StepOutput>,
-        output: &StepOutput,
+        result: &ActionResult,
     ) -> Result<Option<ActionResult>, StepFailure> {
-        match copy_key(task, output) {
-            Some(key) if task.step.reuse == Reusable::Yes => Ok(self.store.result(&key)?),
-            _ => Ok(None),
+        if task.step.reuse == Reusable::No {
+            return Ok(None);
         }
+        let earlier = match (&task.step.op, copy_key(task, result)) {
+            (Op::Run(_), _) => self.head(task.step)?,
+            (_, Some(key)) => self.store.result(&key)?,
+            (_, None) => None,
+        };
+        let tree = |result: &ActionResult| result.layer.map(|layer| layer.tree);
+        Ok(match earlier {
+            Some(earlier) if tree(&earlier) == tree(result) && self.has_layer_of(&earlier)? => Some(earlier),
+            _ => None,
+        })
+    }
+
+    fn has_layer_of(&self, result: &ActionResult) -> Result<bool, StepFailure> {
+        Ok(match &result.layer {
+            Some(layer) => self.store.has_layer(layer)?,
+            None => false,
+        })
     }
 }
 
 /// Names a COPY or WORKDIR by what it did instead of by where its files came from.
-fn copy_key(task: &Task<'_, StepOutput>, output: &StepOutput) -> Option<ActionKey> {
+fn copy_key(task: &Task<'_, StepOutput>, result: &ActionResult) -> Option<ActionKey> {
     if !matches!(task.step.op, Op::Copy(_) | Op::Mkdir(_)) {
         return None;
     }
     let mut hasher = Hasher::new();
     hasher.update(b"wharf copied layer 1\0");
     let op: Digest = task.step.op.digest();
-    for digest in [
-        op,
-        task.inputs[0].root.tree.0,
-        output.root.stored().last()?.tree.0,
-    ] {
+    for digest in [op, task.inputs[0].root.tree.0, result.layer?.tree.0] {
         hasher.update(digest.as_bytes());
     }
     Some(ActionKey(hasher.finish()))
@@ -189,7 +241,8 @@ fn copy_key(task: &Task<'_, StepOutput>, output: &StepOutput) -> Option<ActionKe
 impl Default for StepOutput {
     fn default() -> Self {
         Self {
-            root: crate::root::Root::empty(),
+            root: Root::empty(),
+            makers: Vec::new(),
             ran_at: None,
             recorder: Recorder::None,
             read_set: None,

@@ -11,7 +11,6 @@ use wharf_tree::{
 };
 
 use super::{Engine, StepFailure, StepOutput, identity::resolve_owner, now};
-use crate::root::Root;
 
 impl Engine {
     pub(super) fn copy(&self, op: &CopyOp, task: &Task<'_, StepOutput>) -> Result<StepOutput, StepFailure> {
@@ -51,7 +50,7 @@ impl Engine {
         for source in &op.sources {
             self.copy_source(&mut graft, op, source, &options, task)?;
         }
-        self.keep_layer(parent, &graft.finish(), began)
+        self.keep_layer(task, graft.finish(), began)
     }
 
     pub(super) fn mkdir(&self, op: &MkdirOp, task: &Task<'_, StepOutput>) -> Result<StepOutput, StepFailure> {
@@ -72,12 +71,18 @@ impl Engine {
                 path: op.path.clone(),
                 source,
             })?;
-        self.keep_layer(parent, &graft.finish(), began)
+        self.keep_layer(task, graft.finish(), began)
     }
 
-    fn keep_layer(&self, parent: &Root, layer: &Layer, began: i64) -> Result<StepOutput, StepFailure> {
+    fn keep_layer(
+        &self,
+        task: &Task<'_, StepOutput>,
+        layer: Layer,
+        began: i64,
+    ) -> Result<StepOutput, StepFailure> {
         self.bring_contents(&layer.root)?;
-        let (_, root) = self.roots.push(parent, layer)?;
+        let layer = self.with_last_times(task, layer)?;
+        let (_, root) = self.roots.push(&task.inputs[0].root, &layer)?;
         Ok(StepOutput {
             root,
             ran_at: Some(began),
@@ -236,7 +241,7 @@ fn unpack(
 }
 
 /// What a source names: one path, or those that match its wildcards.
-fn matching<'s>(source: &'s PathSource, tree: &Tree) -> Result<Vec<Cow<'s, [u8]>>, StepFailure> {
+pub(super) fn matching<'s>(source: &'s PathSource, tree: &Tree) -> Result<Vec<Cow<'s, [u8]>>, StepFailure> {
     if has_wildcard(&source.path) {
         let found = glob::expand(tree, source.path.as_bytes())?;
         return Ok(found

@@ -61,6 +61,7 @@ impl StepEnvironment {
             seccomp,
             scope: self.scope.clone(),
             trace_version: TRACE_VERSION,
+            one_owner: false,
         }
     }
 

@@ -10,17 +10,24 @@ mod environment;
 mod error;
 mod exchange;
 mod identity;
+mod lanes;
+mod maker;
 mod mounts;
+mod part;
 mod process;
+mod reason;
 mod remove;
 mod run;
 mod rung;
 mod source;
+mod times;
+mod traced;
 
 use std::sync::Arc;
 
-use wharf_graph::{Op, key::ExactKey};
+use wharf_graph::{Op, Resolved, key::ExactKey};
 use wharf_oci::Digest;
+use wharf_sandbox::Identity;
 use wharf_solver::{Executor, Task};
 use wharf_store::{Recorder, Store};
 
@@ -30,6 +37,8 @@ pub use configure::StepConfigurer;
 pub use environment::{SeccompChoice, StepEnvironment};
 pub use error::StepFailure;
 pub use identity::{IdentityError, resolve_owner, resolve_user};
+pub use lanes::Lanes;
+pub use maker::{Maker, Work};
 pub use mounts::{MountPlanError, StepMounts, public_file};
 pub use process::{Finished, LogSink, Process, ProcessError, Processes};
 pub use remove::remove_inside;
@@ -50,6 +59,8 @@ pub const ENTRIES: &[wharf_sandbox::Entry] = &[
 pub struct StepOutput {
     /// The root filesystem.
     pub root: Root,
+    /// Who made each of its layers, base layer first.
+    pub makers: Vec<Maker>,
     /// When the step ran, in seconds since the epoch; `None` for sources.
     pub ran_at: Option<i64>,
     /// Who saw what it read.
@@ -71,6 +82,8 @@ pub struct Engine {
     pub environment: StepEnvironment,
     /// Brings files from outside.
     pub sources: SourceRoots,
+    /// Where each step of the graph stands.
+    pub lanes: Lanes,
 }
 
 impl Executor for Engine {
@@ -80,29 +93,36 @@ impl Executor for Engine {
     /// Sources are cheap to ask for or are found under keys of their own; all others are looked up by what they do and the
     /// trees they work on.
     fn key(&self, task: &Task<'_, StepOutput>) -> Result<Option<ExactKey>, StepFailure> {
-        if matches!(task.step.op, Op::Source(_)) {
-            return Ok(None);
-        }
-        let trees: Vec<_> = task.inputs.iter().map(|input| input.root.tree).collect();
-        Ok(Some(ExactKey::new(
-            task.step,
-            &self.environment.resolved(),
-            &trees,
-        )))
+        let trees = match &task.step.op {
+            Op::Source(_) => return Ok(None),
+            Op::Copy(copy) => part::trees(copy, task.inputs),
+            _ => task.inputs.iter().map(|input| input.root.tree).collect(),
+        };
+        Ok(Some(ExactKey::new(task.step, &self.resolved(), &trees)))
     }
 
     fn run(&self, task: &Task<'_, StepOutput>) -> Result<StepOutput, StepFailure> {
-        match &task.step.op {
-            Op::Source(source) => Ok(self.sources.root(source, task)?),
-            Op::Run(run) => self.run_process(run, task),
-            Op::Copy(copy) => self.copy(copy, task),
-            Op::Mkdir(mkdir) => self.mkdir(mkdir, task),
-            Op::Merge => self.merge(task),
-        }
+        let mut output = match &task.step.op {
+            Op::Source(source) => self.sources.root(source, task)?,
+            Op::Run(run) => self.run_process(run, task)?,
+            Op::Copy(copy) => self.copy(copy, task)?,
+            Op::Mkdir(mkdir) => self.mkdir(mkdir, task)?,
+            Op::Merge => self.merge(task)?,
+        };
+        output.makers = maker::makers_of(task, &output);
+        Ok(output)
     }
 }
 
 impl Engine {
+    /// What of the machine and its settings counts in keys.
+    pub fn resolved(&self) -> Resolved {
+        Resolved {
+            one_owner: matches!(self.processes.sandbox.identity(), Identity::OneId(_)),
+            ..self.environment.resolved()
+        }
+    }
+
     /// The layers of all inputs on each other.
     fn merge(&self, task: &Task<'_, StepOutput>) -> Result<StepOutput, StepFailure> {
         let mut root = Root::empty();

@@ -16,7 +16,9 @@ use wharf_sandbox::{Mount, SyntheticFile};
 use wharf_store::CacheMount;
 use wharf_tree::{
     Dir, DirRole, Entry, FollowLast, HardLinks, Layer, LayerBuilder, Node, Tree, TreePath,
-    lookup::LookupError, merge,
+    lookup::LookupError,
+    merge,
+    readset::{PathSet, Place},
 };
 
 /// A file or directory of another root, shown at a path of the step's.
@@ -26,7 +28,9 @@ pub struct TreeMount {
     pub target: TreePath,
     /// The other root.
     pub tree: Arc<Tree>,
-    /// What of it.
+    /// What of it, as it was asked for.
+    pub asked_for: String,
+    /// The same, links resolved.
     pub source: TreePath,
     /// The entry there.
     pub entry: Entry,
@@ -40,6 +44,8 @@ pub struct StepMounts {
     trees: Vec<TreeMount>,
     mounts: Vec<Mount>,
     points: Vec<MountPoint>,
+    /// The same places, as they were asked for.
+    targets: Vec<Vec<u8>>,
     held: Vec<CacheMount>,
 }
 
@@ -85,13 +91,16 @@ impl StepMounts {
             .collect::<Result<_, MountPlanError>>()?;
         Ok(Self {
             points,
+            targets: STANDARD.iter().map(|target| target.as_bytes().to_vec()).collect(),
             ..Self::default()
         })
     }
 
     /// Adds a mount at `target` of the step's `tree`.
     pub fn add(&mut self, tree: &Tree, mount: Mount, is_dir: bool) -> Result<(), MountPlanError> {
-        let target = resolve_target(tree, target_of(&mount))?;
+        let asked_for = target_of(&mount);
+        let target = resolve_target(tree, asked_for)?;
+        self.targets.push(asked_for.as_os_str().as_bytes().to_vec());
         self.points.push(MountPoint {
             path: target,
             kind: if is_dir { MountKind::Dir } else { MountKind::File },
@@ -127,6 +136,7 @@ impl StepMounts {
         } else {
             MountKind::File
         };
+        self.targets.push(target.as_bytes().to_vec());
         self.points.push(MountPoint {
             path: target_path.clone(),
             kind,
@@ -138,6 +148,7 @@ impl StepMounts {
         self.trees.push(TreeMount {
             target: target_path,
             tree: Arc::clone(other),
+            asked_for: source.to_owned(),
             source: found.path,
             entry,
             read_only,
@@ -167,6 +178,54 @@ impl StepMounts {
             grafted = graft(&grafted, mount);
         }
         grafted
+    }
+
+    /// What was asked of one root, the grafted one, as questions to the roots that it was made of. What writes below a bind mount
+    /// presume is no matter, for they are thrown away; what they saw there was read.
+    pub fn by_root(&self, reads: &PathSet, writes: &PathSet) -> PathSet {
+        let mut by_root = PathSet::default();
+        for (place, asked) in reads.places() {
+            by_root.ask_all(self.origin(place), asked);
+        }
+        for (place, asked) in writes.places() {
+            if self.mounted_at(&place.path).is_none() {
+                by_root.ask_all(place.clone(), asked);
+            }
+        }
+        by_root
+    }
+
+    /// Adds the look-ups that the builder made on its own: where bind mounts come from and where everything is mounted.
+    pub fn ask_own(&self, tree: &Tree, asked: &mut PathSet) {
+        for target in &self.targets {
+            asked.ask_lookup(0, tree, target, FollowLast::Yes);
+        }
+        for (number, mount) in (1..).zip(&self.trees) {
+            asked.ask_lookup(number, &mount.tree, &mount.asked_for, FollowLast::Yes);
+        }
+    }
+
+    /// The roots of the read set after the step's own.
+    pub fn other_roots(&self) -> impl Iterator<Item = &Tree> {
+        self.trees.iter().map(|mount| &*mount.tree)
+    }
+
+    /// Where a path of the grafted root comes from.
+    fn origin(&self, place: &Place) -> Place {
+        let Some((number, mount)) = self.mounted_at(&place.path) else {
+            return place.clone();
+        };
+        let below = place.path.strip_prefix(&mount.target).unwrap_or_default();
+        Place {
+            root: number,
+            path: mount.source.join_path(&below),
+        }
+    }
+
+    /// The bind mount that a path is at or below: of several the last, which lies on top.
+    fn mounted_at(&self, path: &TreePath) -> Option<(u16, &TreeMount)> {
+        let mounts = (1..).zip(&self.trees);
+        mounts.filter(|(_, mount)| path.starts_with(&mount.target)).last()
     }
 
     /// `layer` without what was written below mounts.

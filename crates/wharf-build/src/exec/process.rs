@@ -21,7 +21,10 @@ use wharf_sandbox::{
 };
 use wharf_solver::Cancel;
 use wharf_store::{Store, StoreError, WorkDir};
-use wharf_tree::{Layer, Tree, TreeDigest, merge, readset::ReadSet};
+use wharf_tree::{
+    Layer, Tree, TreeDigest, merge,
+    readset::{PathSet, ReadSet},
+};
 
 use super::{
     checkout::{CheckoutJob, CheckoutJobError},
@@ -61,8 +64,8 @@ pub struct Finished {
     pub exit: Exit,
     /// What it changed.
     pub layer: Layer,
-    /// What it read and what its writes presume; `None` where nobody watched.
-    pub reads: Option<ReadSet>,
+    /// What it asked of its roots, and what its writes presume of them; `None` where nobody watched.
+    pub asked: Option<PathSet>,
 }
 
 /// A process could not be run, or its changes not be kept.
@@ -139,18 +142,15 @@ impl Processes {
             return Ok(Finished {
                 exit,
                 layer: Layer::empty(),
-                reads: None,
+                asked: None,
             });
         }
         let (layer, writes) = self.commit(process, &scratch, rung)?;
-        let reads = reads.map(|mut reads| {
-            reads.merge(writes);
-            reads
-        });
+        let asked = reads.map(|reads| process.mounts.by_root(&reads.path_set(), &writes.path_set()));
         Ok(Finished {
             exit,
             layer: process.mounts.without_mounted(layer),
-            reads,
+            asked,
         })
     }
 

@@ -9,7 +9,10 @@ use wharf_graph::{
 use wharf_sandbox::{Exit, Mount as SandboxMount, Root as SandboxRoot, Spec, SyntheticFile};
 use wharf_solver::Task;
 use wharf_store::{Recorder, Sharing as StoreSharing};
-use wharf_tree::{Attrs, Entry, FollowLast, Graft, HardLinks, Layer, Mtime, Tree, merge};
+use wharf_tree::{
+    Attrs, Entry, FollowLast, Graft, HardLinks, Layer, Mtime, Tree, merge,
+    readset::{PathSet, ReadSet},
+};
 
 use super::{
     Engine, StepFailure, StepOutput,
@@ -17,7 +20,7 @@ use super::{
     identity::resolve_user,
     mounts::StepMounts,
     now,
-    process::{Finished, Process, relative_to},
+    process::{Process, relative_to},
 };
 
 impl Engine {
@@ -46,21 +49,20 @@ impl Engine {
         };
         let finished = self.processes.run(&process, &log, task.cancel)?;
         check(run, &finished.exit)?;
-        self.keep_run(&tree, &prepared, parent, finished, began)
+        let layer = relative_to(&tree, &prepared, &finished.layer);
+        let reads = finished.asked.map(|asked| answered(asked, run, &mounts, &tree));
+        self.keep_run(task, &layer, reads.as_ref(), began)
     }
 
     fn keep_run(
         &self,
-        tree: &Tree,
-        prepared: &Tree,
-        parent: &crate::root::Root,
-        finished: Finished,
+        task: &Task<'_, StepOutput>,
+        layer: &Layer,
+        reads: Option<&ReadSet>,
         began: i64,
     ) -> Result<StepOutput, StepFailure> {
-        let layer = relative_to(tree, prepared, &finished.layer);
-        let (_, root) = self.roots.push(parent, &layer)?;
-        let read_set = finished
-            .reads
+        let (_, root) = self.roots.push(&task.inputs[0].root, layer)?;
+        let read_set = reads
             .map(|reads| self.store.put_path_set(&reads.to_bytes()))
             .transpose()?;
         let recorder = if read_set.is_some() {
@@ -70,6 +72,7 @@ impl Engine {
         };
         Ok(StepOutput {
             root,
+            makers: Vec::new(),
             ran_at: Some(began),
             recorder,
             read_set,
@@ -266,6 +269,14 @@ fn with_directory(tree: &Arc<Tree>, path: &str) -> Result<Tree, StepFailure> {
         })?;
     let layer: Layer = graft.finish();
     Ok(merge(tree, &layer))
+}
+
+/// The answers to what the process asked, and to what was looked up for it: its working directory and what is mounted where.
+fn answered(mut asked: PathSet, run: &RunOp, mounts: &StepMounts, tree: &Tree) -> ReadSet {
+    asked.ask_lookup(0, tree, &run.cwd, FollowLast::Yes);
+    mounts.ask_own(tree, &mut asked);
+    let roots: Vec<&Tree> = std::iter::once(tree).chain(mounts.other_roots()).collect();
+    asked.record(&roots)
 }
 
 fn check(run: &RunOp, exit: &Exit) -> Result<(), StepFailure> {

@@ -2,7 +2,7 @@
 
 use wharf_graph::{
     CopySource, Graph, Mount, Op, Resolved, ResolvedUser, Source, Step,
-    key::{ExactKey, FamilyKey, Lane, SlotKey, StrongKey},
+    key::{ExactKey, FamilyKey, Lane, SlotKey},
 };
 use wharf_oci::Digest;
 use wharf_tree::TreeDigest;
@@ -42,6 +42,7 @@ fn resolved() -> Resolved {
         seccomp: Some(Digest::of(b"profile")),
         scope: "team".to_owned(),
         trace_version: 1,
+        one_owner: false,
     }
 }
 
@@ -66,10 +67,10 @@ fn keys_are_what_they_were() {
         .map(|step| ExactKey::new(step, &resolved(), &trees(step)).0.hex())
         .collect();
     insta::assert_snapshot!(keys.join("\n"), @r"
-    726351b9400658815235f646108db41393689827ad5ecafade6966b910898aea
-    b8549bd85e6c270141af9929519c809b176eaf35c0b9f1da9871923994140f0b
-    6a4f8c00eed8cb8bc9eda9ed9eb0906d1fa0fe640aec3930e1452a277b773c65
-    f2b4c4f56477b6cf5024b5c18324242de00ee4c5a03622429ac483f9ed5eae3c
+    a881b369d6f2b9fe9846f5b531b34789861785014c537aeb74970c7798afacdd
+    6888557786e211fb41cd8817d9581d5fc066f6a1d03b6a4fc5bf9e9066365072
+    617c754bfd4adfe3f9f11d385be93556f257da09fcd9cfdce9d795ba5593f22b
+    87ef35e6ef7923a7c4da680dd3184b7808dcae1cfe7359cf5a2fe1b1d3c50233
     ");
     let family = FamilyKey::new(&step(&graph, "run"), &resolved());
     let lane = Lane::new("services/a:Dockerfile", "build", 0);
@@ -77,13 +78,11 @@ fn keys_are_what_they_were() {
         family.0,
         SlotKey::new(family, lane, 0).0,
         SlotKey::new(family, Lane::empty(), 7).0,
-        StrongKey::new(family, &Digest::of(b"set"), &Digest::of(b"answers")).0,
     ];
     insta::assert_snapshot!(others.map(|key| key.hex()).join("\n"), @r"
     b8f3c233f28c7917838bc96b6f3c6e0fc24ebfa1bb1c122b8b1e80f0482ebc5f
     b35a734d33b45531df7d90521071b12cf06d19ccea62a5fb2984806ffd500434
     166bd6fd0a2a625eafa6c375a2f4e0b76b082ac1042f32325c8c5069c808cbe8
-    6dd662feec16cceb45ed56f9bafe711ca4eaa14f54792ea7b238dd6e44c8296c
     ");
 }
 
@@ -91,7 +90,7 @@ fn keys_are_what_they_were() {
 fn what_a_process_can_see_splits() {
     let step = step(&graph(), "run");
     let key = FamilyKey::new(&step, &resolved());
-    let changes: [fn(&mut Step, &mut Resolved); 14] = [
+    let changes: [fn(&mut Step, &mut Resolved); 15] = [
         |step, _| run_of(step).args.push("x".to_owned()),
         |step, _| run_of(step).env = [("A".to_owned(), "2".to_owned())].into(),
         |step, _| run_of(step).cwd.push('x'),
@@ -106,6 +105,7 @@ fn what_a_process_can_see_splits() {
         |_, resolved| resolved.user.as_mut().unwrap().home.push('x'),
         |_, resolved| resolved.seccomp = None,
         |_, resolved| resolved.scope.clear(),
+        |_, resolved| resolved.one_owner = true,
     ];
     for (number, change) in changes.into_iter().enumerate() {
         let (mut step, mut resolved) = (step.clone(), resolved());

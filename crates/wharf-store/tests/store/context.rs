@@ -104,6 +104,7 @@ pub(crate) fn result_of(name: &str, layer: LayerId) -> ActionResult {
         duration_ms: 12,
         recorder: Recorder::Fuse,
         read_set: None,
+        ran_on: None,
         blobs: Vec::new(),
         rest: serde_json::Map::new(),
     }

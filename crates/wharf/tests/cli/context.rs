@@ -105,6 +105,13 @@ impl TestContext {
         Some(self.wharf(self.build_args(args)?))
     }
 
+    /// A text file of an image of the store.
+    pub(crate) fn file(&self, image: &str, path: &str) -> String {
+        self.wharf(["run", image, "cat", &format!("/{path}")])
+            .success()
+            .stdout
+    }
+
     /// The configuration of an image of the store.
     pub(crate) fn inspect(&self, name: &str, pointer: &str) -> String {
         let shown = self.wharf(["inspect", name]).success().json();

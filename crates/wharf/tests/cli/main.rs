@@ -31,3 +31,4 @@ mod run;
 mod stages;
 mod steps;
 mod store;
+mod traced;

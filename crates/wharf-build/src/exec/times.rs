@@ -1,0 +1,167 @@
+//! File times: no key has them, but some files remember those of others (bytecode, make's targets, cargo's fingerprints).
+//!
+//! So an entry that a COPY makes again unchanged takes the time it had in the last result of the same place; and a RUN is only
+//! reused on a root whose files have the times that its result remembers. Where they have others, and come from a COPY that
+//! nobody else relies on, the COPY's layer gets the remembered times; else the step runs again.
+
+use std::collections::{BTreeMap, btree_map::Entry};
+
+use wharf_oci::Digest;
+use wharf_solver::Task;
+use wharf_store::{ActionResult, LayerId};
+use wharf_tree::{
+    Layer, Mtime, Tree, TreePath,
+    readset::{Place, ReadSet},
+};
+
+use super::{
+    Engine, StepFailure, StepOutput,
+    maker::{Maker, Work},
+};
+use crate::root::{Layers, Root};
+
+impl Engine {
+    /// `layer` with the times of what the same COPY, ADD or WORKDIR made last.
+    pub(super) fn with_last_times(
+        &self,
+        task: &Task<'_, StepOutput>,
+        layer: Layer,
+    ) -> Result<Layer, StepFailure> {
+        let last = self.head(task.step)?.and_then(|result| result.layer);
+        Ok(match last {
+            // One that is lost or damaged has no times to give.
+            Some(last) => match self.store.layer(&last) {
+                Ok(last) => layer.with_times_of(&last),
+                Err(_) => layer,
+            },
+            None => layer,
+        })
+    }
+
+    /// The root on which `result` may stand: `parent`'s, or that with times of copied files put back. `None` when its times
+    /// cannot be had.
+    pub(super) fn parent_for(
+        &self,
+        parent: &StepOutput,
+        result: &ActionResult,
+    ) -> Result<Option<Root>, StepFailure> {
+        if result.ran_on == Some(parent.root.layers_digest()) {
+            return Ok(Some(parent.root.clone()));
+        }
+        let Some(reads) = self.reads_of(result)? else {
+            // Nobody knows what it saw: as with the exact key alone, times do not count.
+            return Ok(Some(parent.root.clone()));
+        };
+        let tree = self.roots.tree(&parent.root)?;
+        self.put_back(parent, &other_times(&reads, &tree))
+    }
+
+    /// The first file whose time `result` remembers otherwise.
+    pub(super) fn other_time(
+        &self,
+        parent: &StepOutput,
+        reads: &ReadSet,
+    ) -> Result<Option<TreePath>, StepFailure> {
+        let tree = self.roots.tree(&parent.root)?;
+        Ok(other_times(reads, &tree).into_iter().next().map(|(path, _)| path))
+    }
+
+    fn put_back(
+        &self,
+        parent: &StepOutput,
+        times: &[(TreePath, Mtime)],
+    ) -> Result<Option<Root>, StepFailure> {
+        if times.is_empty() {
+            return Ok(Some(parent.root.clone()));
+        }
+        let Layers::Stored(layers) = &parent.root.layers else {
+            return Ok(None);
+        };
+        let mut plan: BTreeMap<usize, Vec<(TreePath, Mtime)>> = BTreeMap::new();
+        let mut remembered = Remembered::default();
+        for (path, mtime) in times {
+            let Some(index) = self.topmost(layers, path)? else {
+                return Ok(None);
+            };
+            let copied = matches!(
+                parent.makers.get(index),
+                Some(Maker {
+                    work: Work::Copied,
+                    ..
+                })
+            );
+            if !copied || remembered.otherwise(self, &parent.makers[index + 1..], path, *mtime)? {
+                return Ok(None);
+            }
+            plan.entry(index).or_default().push((path.clone(), *mtime));
+        }
+        let layers = self.retimed(layers, plan)?;
+        Ok(Some(Root {
+            layers: Layers::Stored(layers),
+            tree: parent.root.tree,
+        }))
+    }
+
+    fn retimed(
+        &self,
+        layers: &[LayerId],
+        plan: BTreeMap<usize, Vec<(TreePath, Mtime)>>,
+    ) -> Result<Vec<LayerId>, StepFailure> {
+        let mut layers = layers.to_vec();
+        for (index, times) in plan {
+            let layer = (*self.store.layer(&layers[index])?).clone();
+            layers[index] = self.store.put_layer(&layer.with_times(&times))?;
+        }
+        Ok(layers)
+    }
+}
+
+/// The files of the step's own root whose times are others than remembered. What lies behind bind mounts is in no image.
+fn other_times(reads: &ReadSet, tree: &Tree) -> Vec<(TreePath, Mtime)> {
+    let remembered = reads.places().take_while(|(place, _)| place.root == 0);
+    remembered
+        .filter_map(|(place, told)| {
+            let (mtime, entry) = (told.mtime?, tree.get(&place.path)?);
+            (entry.mtime != mtime).then(|| (place.path.clone(), mtime))
+        })
+        .collect()
+}
+
+/// What the steps above a layer remember, read once.
+#[derive(Default)]
+struct Remembered(BTreeMap<Digest, Option<ReadSet>>);
+
+impl Remembered {
+    /// Whether one of `makers` saw `path` with another time.
+    fn otherwise(
+        &mut self,
+        engine: &Engine,
+        makers: &[Maker],
+        path: &TreePath,
+        mtime: Mtime,
+    ) -> Result<bool, StepFailure> {
+        let place = Place {
+            root: 0,
+            path: path.clone(),
+        };
+        for maker in makers {
+            let Work::Ran(read_set) = maker.work else {
+                continue;
+            };
+            let Some(digest) = read_set else {
+                return Ok(true);
+            };
+            let reads = match self.0.entry(digest) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => new.insert(engine.read_set(&digest)?),
+            };
+            match reads.as_ref().map(|reads| reads.get(&place)) {
+                // What it saw is lost: it may have been this.
+                None => return Ok(true),
+                Some(Some(told)) if told.mtime.is_some_and(|seen| seen != mtime) => return Ok(true),
+                Some(_) => {}
+            }
+        }
+        Ok(false)
+    }
+}

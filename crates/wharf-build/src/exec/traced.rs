@@ -1,0 +1,190 @@
+//! Reuse by what a step read: family key → path sets → strong key → result, whose layer is laid on the new parent.
+//!
+//! A path set is the questions that a step of the family once asked. If the new roots answer them as the old ones did, the
+//! step would do what it did. The sets of a family lie in slots, found under the step's own lane first, so that many projects with
+//! the same RUN do not push each other's sets out, and then under the empty one, where all of them meet.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use wharf_graph::{
+    Mount, Op, Resolved, RunOp, SecurityMode,
+    event::Reuse,
+    key::{FamilyKey, Lane, SLOTS, SlotKey},
+};
+use wharf_oci::Digest;
+use wharf_solver::{Hit, Task};
+use wharf_store::{ActionKey, ActionResult};
+use wharf_tree::{
+    Tree,
+    readset::{PathSet, PathSetDigest, ReadSet},
+};
+
+use super::{Engine, StepFailure, StepOutput, identity::resolve_user};
+
+/// A RUN step as reuse by what it read knows it.
+#[derive(Debug)]
+pub(super) struct Family {
+    key: FamilyKey,
+    lane: Lane,
+    /// Its roots: its own, then one for each bind mount.
+    trees: Vec<Arc<Tree>>,
+}
+
+impl Family {
+    pub(super) fn trees(&self) -> Vec<&Tree> {
+        self.trees.iter().map(AsRef::as_ref).collect()
+    }
+
+    fn slots(&self, lane: Lane) -> impl Iterator<Item = Digest> {
+        (0..SLOTS).map(move |slot| SlotKey::new(self.key, lane, slot).0)
+    }
+}
+
+/// The roots of a RUN: its own, then those of its bind mounts in their order. A read set numbers them so.
+pub(super) fn roots_of<'t>(run: &RunOp, inputs: &'t [StepOutput]) -> impl Iterator<Item = &'t StepOutput> {
+    let binds = run.mounts.iter().filter_map(|mount| match mount {
+        Mount::Bind(bind) => Some(bind.input.0 as usize),
+        _ => None,
+    });
+    let binds: Vec<usize> = binds.collect();
+    std::iter::once(0).chain(binds).map(|index| &inputs[index])
+}
+
+impl Engine {
+    /// The family of a step; `None` for steps that are no RUN, and for those that can see what no root holds: with all
+    /// capabilities the machine's devices are in reach.
+    pub(super) fn family(&self, task: &Task<'_, StepOutput>) -> Result<Option<Family>, StepFailure> {
+        let Op::Run(run) = &task.step.op else {
+            return Ok(None);
+        };
+        if run.security == SecurityMode::Insecure {
+            return Ok(None);
+        }
+        let trees = roots_of(run, task.inputs).map(|output| self.roots.tree(&output.root));
+        let trees: Vec<Arc<Tree>> = trees.collect::<Result<_, _>>()?;
+        let resolved = Resolved {
+            user: Some(resolve_user(&run.user, &trees[0], &self.store)?),
+            ..self.resolved()
+        };
+        Ok(Some(Family {
+            key: FamilyKey::new(task.step, &resolved),
+            lane: self.lanes.of(task.step.id),
+            trees,
+        }))
+    }
+
+    /// A result whose questions have the same answers here.
+    pub(super) fn traced_hit(
+        &self,
+        task: &Task<'_, StepOutput>,
+        exact: ActionKey,
+        family: &Family,
+    ) -> Result<Option<Hit<StepOutput>>, StepFailure> {
+        let mut tried = BTreeSet::new();
+        for slot in family.slots(family.lane).chain(family.slots(Lane::empty())) {
+            let Some(set) = self.store.path_slot(&slot)? else {
+                continue;
+            };
+            if !tried.insert(set) {
+                continue;
+            }
+            if let Some(result) = self.answered(family, set)?
+                && let Some(hit) = self.stand_in(task, exact, &result)?
+            {
+                return Ok(Some(hit));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The result of the step that asked this set and was told what the family's roots tell.
+    fn answered(&self, family: &Family, set: Digest) -> Result<Option<ActionResult>, StepFailure> {
+        let Some(bytes) = self.store.path_set(&set)? else {
+            return Ok(None);
+        };
+        // One that cannot be read is of another version: a miss.
+        let Ok(questions) = PathSet::from_bytes(&bytes) else {
+            return Ok(None);
+        };
+        let key = questions.strong_key(&family.key.0, PathSetDigest(set), &family.trees());
+        Ok(self.store.result(&ActionKey(key.0))?)
+    }
+
+    /// Lays the layer of `result` on the step's root, if it fits in every respect, and keeps that under the exact key.
+    fn stand_in(
+        &self,
+        task: &Task<'_, StepOutput>,
+        exact: ActionKey,
+        result: &ActionResult,
+    ) -> Result<Option<Hit<StepOutput>>, StepFailure> {
+        let Some(layer) = result.layer else {
+            return Ok(None);
+        };
+        if !self.store.has_layer(&layer)? {
+            return Ok(None);
+        }
+        let Some(parent) = self.parent_for(&task.inputs[0], result)? else {
+            return Ok(None);
+        };
+        let Some(root) = self.roots.regraft(&parent, layer)? else {
+            return Ok(None);
+        };
+        let result = ActionResult {
+            key: exact,
+            tree: root.tree,
+            ran_on: Some(parent.layers_digest()),
+            ..result.clone()
+        };
+        self.store.put_result(&result)?;
+        Ok(Some(Hit {
+            output: Self::output_on(task, &parent, &result),
+            reuse: Reuse::Traced,
+            saved: Some(Duration::from_millis(result.duration_ms)),
+        }))
+    }
+
+    /// Makes a result findable by what its step read.
+    pub(super) fn keep_traced(&self, family: &Family, result: &ActionResult) -> Result<(), StepFailure> {
+        let Some(reads) = self.reads_of(result)? else {
+            return Ok(());
+        };
+        let set = self.store.put_path_set(&reads.path_set().to_bytes())?;
+        let key = ActionKey(reads.strong_key(&family.key.0).0);
+        self.store.put_result(&ActionResult {
+            key,
+            ..result.clone()
+        })?;
+        for lane in [family.lane, Lane::empty()] {
+            self.fill_slot(family, lane, set)?;
+        }
+        Ok(())
+    }
+
+    /// Puts a path set into the slot that has it, else the first empty one, else the one that its digest names.
+    fn fill_slot(&self, family: &Family, lane: Lane, set: Digest) -> Result<(), StepFailure> {
+        let slots: Vec<Digest> = family.slots(lane).collect();
+        let mut empty = None;
+        for slot in &slots {
+            match self.store.path_slot(slot)? {
+                Some(there) if there == set => return Ok(()),
+                Some(_) => {}
+                None => empty = empty.or(Some(slot)),
+            }
+        }
+        let named = &slots[usize::from(set.as_bytes()[31] % SLOTS)];
+        Ok(self.store.set_path_slot(empty.unwrap_or(named), &set)?)
+    }
+
+    /// What the step of a result read; `None` when nobody saw it, or it is lost.
+    pub(super) fn reads_of(&self, result: &ActionResult) -> Result<Option<ReadSet>, StepFailure> {
+        match &result.read_set {
+            Some(digest) => self.read_set(digest),
+            None => Ok(None),
+        }
+    }
+
+    pub(super) fn read_set(&self, digest: &Digest) -> Result<Option<ReadSet>, StepFailure> {
+        let bytes = self.store.path_set(digest)?;
+        Ok(bytes.and_then(|bytes| ReadSet::from_bytes(&bytes).ok()))
+    }
+}

@@ -1,0 +1,84 @@
+//! What a build is called among others: where its context and Dockerfile lie in their repository.
+//!
+//! The name keeps the results of many projects with equal steps apart. It is the same on every machine that has a clone, wherever that
+//! lies; it is never trusted for a hit.
+
+use std::path::{Path, PathBuf};
+
+use crate::request::{BuildRequest, ContextSource, DockerfileSource};
+
+/// `context:Dockerfile`.
+pub fn name(request: &BuildRequest) -> String {
+    format!(
+        "{}:{}",
+        context_name(&request.context),
+        dockerfile_name(&request.dockerfile)
+    )
+}
+
+fn context_name(context: &ContextSource) -> String {
+    match context {
+        ContextSource::Directory(directory) => in_repository(directory),
+        // The reference moves with every commit and is left out.
+        ContextSource::Git { url, fragment } => {
+            let subdir = fragment.split_once(':').map_or("", |(_, subdir)| subdir);
+            format!("{url}#:{subdir}")
+        }
+        ContextSource::Url(url) => url.clone(),
+        ContextSource::Empty | ContextSource::Archive(_) => String::new(),
+    }
+}
+
+fn dockerfile_name(dockerfile: &DockerfileSource) -> String {
+    match dockerfile {
+        DockerfileSource::File(path) => in_repository(path),
+        DockerfileSource::InContext(path) => path.clone(),
+        DockerfileSource::Text { name, .. } => name.clone(),
+    }
+}
+
+/// The path below the innermost directory that has a `.git`; the whole path where there is none.
+fn in_repository(path: &Path) -> String {
+    let path: PathBuf = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let repository = path.ancestors().find(|directory| directory.join(".git").exists());
+    let inside = repository.and_then(|repository| path.strip_prefix(repository).ok());
+    inside.unwrap_or(&path).to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_in_a_clone_do_not_depend_on_where_it_is() {
+        let scratch = tempfile::tempdir().unwrap();
+        for clone in ["one", "two"] {
+            let service = scratch.path().join(clone).join("services/a");
+            std::fs::create_dir_all(&service).unwrap();
+            std::fs::create_dir(scratch.path().join(clone).join(".git")).unwrap();
+            assert_eq!(in_repository(&service), "services/a");
+            assert_eq!(
+                in_repository(&service.join("Dockerfile")),
+                "services/a/Dockerfile"
+            );
+        }
+        let outside = scratch.path().join("outside");
+        std::fs::create_dir(&outside).unwrap();
+        assert_eq!(
+            Path::new(&in_repository(&outside)),
+            outside.canonicalize().unwrap()
+        );
+    }
+
+    #[test]
+    fn repositories_go_by_their_address() {
+        let git = |fragment: &str| {
+            context_name(&ContextSource::Git {
+                url: "https://example.com/a.git".to_owned(),
+                fragment: fragment.to_owned(),
+            })
+        };
+        assert_eq!(git("v1:sub"), git("v2:sub"));
+        assert_ne!(git("v1:sub"), git("v1:other"));
+    }
+}
