@@ -80,9 +80,9 @@ fn keys_are_what_they_were() {
         SlotKey::new(family, Lane::empty(), 7).0,
     ];
     insta::assert_snapshot!(others.map(|key| key.hex()).join("\n"), @r"
-    b8f3c233f28c7917838bc96b6f3c6e0fc24ebfa1bb1c122b8b1e80f0482ebc5f
-    b35a734d33b45531df7d90521071b12cf06d19ccea62a5fb2984806ffd500434
-    166bd6fd0a2a625eafa6c375a2f4e0b76b082ac1042f32325c8c5069c808cbe8
+    2cc1772f4073142017403505458122ee33a00e278fa4571dcad9914675ea96c4
+    4868fa414874b0c7a651dd80e332d58de867b5ecad09688d29565a3fec3fba3c
+    4b1b0554dfb8f0732a3ee2b03e578bea1c6d338eeb583173e9055977c8490e94
     ");
 }
 
