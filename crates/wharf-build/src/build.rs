@@ -349,6 +349,7 @@ fn engine(request: &BuildRequest, machine: &Machine, contexts: Contexts, graph: 
             scanned: std::sync::Mutex::default(),
         },
         lanes: Lanes::default(),
+        verify: request.verify_cache,
     };
     engine.lanes = Lanes::new(graph, &project::name(request), &engine.resolved());
     engine

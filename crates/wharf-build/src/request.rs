@@ -10,6 +10,8 @@ use std::{
 
 use wharf_oci::{Digest, Platform, Reference};
 
+use crate::exec::Percent;
+
 /// One build, from context to outputs.
 #[derive(Debug, Clone)]
 pub struct BuildRequest {
@@ -45,6 +47,8 @@ pub struct BuildRequest {
     pub no_cache: bool,
     /// Reuse nothing of these stages.
     pub no_cache_filter: Vec<String>,
+    /// How many of the reused steps run all the same, to be compared.
+    pub verify_cache: Option<Percent>,
     /// Look for newer versions of what FROM names.
     pub pull: bool,
     /// Platforms of the image; empty is the machine's.

@@ -68,6 +68,21 @@ pub trait Cache: Sync {
         ticket: Self::Ticket,
         output: Self::Output,
     ) -> Result<Self::Output, Self::Error>;
+
+    /// Whether the step runs although there was a hit, so that [`Cache::compare`] can tell whether the hit is right.
+    fn doubts(&self, _: &Task<'_, Self::Output>) -> bool {
+        false
+    }
+
+    /// Compares a hit with what the step gave when it ran all the same.
+    fn compare(
+        &self,
+        _: &Task<'_, Self::Output>,
+        _hit: &Self::Output,
+        _ran: &Self::Output,
+    ) -> Result<(), Self::Error> {
+        Ok(())
+    }
 }
 
 /// What a look-up found.

@@ -102,6 +102,12 @@ fn values_of(
         allow: args.allow.clone(),
         no_cache: args.no_cache,
         no_cache_filter: args.no_cache_filter.clone(),
+        verify_cache: args
+            .wharf
+            .verify_cache
+            .as_deref()
+            .map(|text| values::percent("--verify-cache", text))
+            .transpose()?,
         pull: args.pull,
         platforms: args
             .platform

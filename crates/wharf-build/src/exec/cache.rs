@@ -11,7 +11,7 @@ use wharf_oci::{Digest, Hasher};
 use wharf_solver::{Cache, Hit, Lookup, Miss, Task};
 use wharf_store::{ActionKey, ActionResult, Lock, Recorder};
 
-use super::{Engine, StepFailure, StepOutput, maker::makers_of, now, traced::Family};
+use super::{Engine, StepFailure, StepOutput, maker::makers_of, now, traced::Family, verify::Percent};
 use crate::root::Root;
 
 /// What a miss holds until its result is kept.
@@ -105,6 +105,19 @@ impl Cache for Engine {
         }
         self.set_head(task.step, key)?;
         Ok(Self::output_on(task, parent, &result))
+    }
+
+    fn doubts(&self, _: &Task<'_, StepOutput>) -> bool {
+        self.verify.is_some_and(Percent::draws)
+    }
+
+    fn compare(
+        &self,
+        _: &Task<'_, StepOutput>,
+        hit: &StepOutput,
+        ran: &StepOutput,
+    ) -> Result<(), StepFailure> {
+        self.compare_roots(&hit.root, &ran.root)
     }
 }
 

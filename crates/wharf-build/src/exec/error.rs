@@ -116,6 +116,14 @@ pub enum StepFailure {
         /// Why.
         source: super::checkout::CheckoutJobError,
     },
+    /// `--verify-cache` found that a reused step would give something else.
+    #[error("the reused result is not what the step gives now: {} of {count} differing paths: {}", paths.len(), paths.join(", "))]
+    CacheDiffers {
+        /// The first of them.
+        paths: Vec<String>,
+        /// How many there are.
+        count: usize,
+    },
     /// Files from outside cannot be had.
     #[error(transparent)]
     Source(#[from] SourceFailure),
@@ -169,6 +177,11 @@ impl StepFailure {
             } => Some(
                 "the image has no such program; install it in an earlier step or use another base".to_owned(),
             ),
+            Self::CacheDiffers { .. } => Some(
+                "the step's result depends on more than the files that it read (time, network, randomness, a cache mount); \
+                 build it anew with --no-cache-filter"
+                    .to_owned(),
+            ),
             Self::Source(source) => source.hint(),
             _ => None,
         }
@@ -176,7 +189,10 @@ impl StepFailure {
 
     /// Whether the step's own process is at fault (exit code 1).
     pub const fn is_process(&self) -> bool {
-        matches!(self, Self::Exit { .. } | Self::NotExecuted { .. })
+        matches!(
+            self,
+            Self::Exit { .. } | Self::NotExecuted { .. } | Self::CacheDiffers { .. }
+        )
     }
 
     /// Whether the request is at fault (exit code 2) rather than the step or the machine.

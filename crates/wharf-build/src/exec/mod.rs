@@ -22,6 +22,7 @@ mod rung;
 mod source;
 mod times;
 mod traced;
+mod verify;
 
 use std::sync::Arc;
 
@@ -44,6 +45,7 @@ pub use process::{Finished, LogSink, Process, ProcessError, Processes};
 pub use remove::remove_inside;
 pub use rung::{RungChoice, RungError};
 pub use source::{SourceFailure, SourceRoots};
+pub use verify::{Percent, SELF_DATED};
 
 use crate::root::{Root, Roots};
 
@@ -84,6 +86,8 @@ pub struct Engine {
     pub sources: SourceRoots,
     /// Where each step of the graph stands.
     pub lanes: Lanes,
+    /// How many of the reused steps run all the same, to be compared.
+    pub verify: Option<Percent>,
 }
 
 impl Executor for Engine {

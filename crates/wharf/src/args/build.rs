@@ -144,6 +144,15 @@ pub(crate) struct WharfBuildArgs {
     /// System call filter of RUN steps: default, unconfined, or a profile in Docker's format
     #[arg(long, value_name = "default|unconfined|FILE", default_value = "default")]
     pub(crate) seccomp: String,
+    /// Run reused steps (all, or this share of them) again and compare: finds steps whose result depends on more than they read
+    #[arg(
+        long = "verify-cache",
+        value_name = "PERCENT",
+        num_args = 0..=1,
+        default_missing_value = "100",
+        require_equals = true
+    )]
+    pub(crate) verify_cache: Option<String>,
 }
 
 /// Flags of the classic builder that buildx accepts and ignores; so does wharf, with a warning.

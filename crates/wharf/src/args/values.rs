@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use wharf_build::exec::Percent;
 use wharf_build::request::{Annotation, AnnotationLevel, NamedContext, Secret, SshAgent};
 
 use super::{UsageError, fields};
@@ -28,6 +29,12 @@ pub(crate) fn byte_size(flag: &'static str, text: &str) -> Result<u64, UsageErro
         return Err(bad());
     }
     Ok((number * unit as f64) as u64)
+}
+
+/// `50`, `50%`.
+pub(crate) fn percent(flag: &'static str, text: &str) -> Result<Percent, UsageError> {
+    text.parse()
+        .map_err(|_| UsageError::value(flag, text, "a number from 1 to 100"))
 }
 
 /// `--add-host=name:ip` (also `name=ip`; an IPv6 address may stand in brackets).

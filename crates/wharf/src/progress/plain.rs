@@ -57,7 +57,9 @@ impl State {
             }
             Event::StepLog { step, stream, data } => self.log(*step, *stream, &data.0, record.at),
             Event::StepCached { step, reason, .. } => {
-                self.line(&format!("#{} {}", step.0, self.titles.title(*step)));
+                if !self.began.contains_key(step) {
+                    self.line(&format!("#{} {}", step.0, self.titles.title(*step)));
+                }
                 self.line(&format!("#{} {}", step.0, cached(reason)));
             }
             Event::StepFinished { step } => self.step_ended(*step, "DONE", record.at),

@@ -106,6 +106,10 @@ impl Display for Terminal {
             }
             Event::StepProgress(progress) => state.progress(progress),
             Event::StepCached { step, reason, .. } => {
+                // One that ran to be compared.
+                if let Some(running) = state.running.remove(step) {
+                    running.bar.finish_and_clear();
+                }
                 self.line(&format!("✓ {} {}", state.titles.title(*step), cached(reason)));
             }
             Event::StepFinished { step } => self.end(&mut state, *step, "✓", record.at),

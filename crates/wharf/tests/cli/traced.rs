@@ -205,3 +205,33 @@ fn reasons_are_told() {
     assert!(told.contains(change), "{told}");
     assert!(told.contains(r#"{"by":"traced"}"#), "{told}");
 }
+
+#[test]
+fn reused_steps_can_be_run_again_and_compared() {
+    let context = project();
+    let Some(_) = build(&context) else { return };
+    context.write("README", "other");
+    let verified = context
+        .build(BADLY_ORDERED, &["--verify-cache"])
+        .expect("it built")
+        .success();
+    // A COPY that ran, and two RUN that were reused, with the WORKDIR before them.
+    assert_ran(&verified, 1);
+    assert_eq!(verified.count("CACHED"), 3, "{}", verified.stderr);
+    let unsound = "FROM busybox\nRUN cat /proc/sys/kernel/random/uuid > /id\n";
+    context.build(unsound, &[]).expect("it built").success();
+    let found = context.build(unsound, &["--verify-cache=100"]).expect("it built");
+    assert_eq!(found.code, 1, "{}", found.stderr);
+    assert!(
+        found.stderr.contains("1 of 1 differing paths: /id"),
+        "{}",
+        found.stderr
+    );
+    assert!(found.stderr.contains("Dockerfile:2"), "{}", found.stderr);
+    for wrong in ["0", "101", "some"] {
+        let refused = context
+            .build(unsound, &[&format!("--verify-cache={wrong}")])
+            .expect("it built");
+        assert_eq!(refused.code, 2, "{}", refused.stderr);
+    }
+}
