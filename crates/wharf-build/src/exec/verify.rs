@@ -2,18 +2,17 @@
 
 use std::{collections::BTreeSet, str::FromStr};
 
-use wharf_tree::{Entry, Node, TreePath, diff};
+use wharf_tree::{Entry, Name, Node, TreePath};
 
 use super::{Engine, StepFailure};
 use crate::root::Root;
 
-/// Files in which package managers and account tools write when they ran. Two runs of one step differ in them, and nothing else
-/// depends on them. A test fails when one of them is not needed any more.
+/// Files in which package managers write when they ran, or the times and inode numbers of others. Two runs of one step differ in
+/// them, and they are left out of the comparison. A test fails when one of them is not needed any more.
 pub const SELF_DATED: &[&str] = &[
-    "/etc/passwd-",
-    "/etc/shadow",
+    "/var/cache/apt/pkgcache.bin",
+    "/var/cache/apt/srcpkgcache.bin",
     "/var/cache/ldconfig/aux-cache",
-    "/var/lib/apt/extended_states",
     "/var/log/alternatives.log",
     "/var/log/apt/history.log",
     "/var/log/apt/term.log",
@@ -56,11 +55,12 @@ impl Engine {
         if reused.tree == ran.tree {
             return Ok(());
         }
-        let layer = diff(&*self.roots.tree(reused)?, &*self.roots.tree(ran)?);
+        let (reused, ran) = (self.roots.tree(reused)?, self.roots.tree(ran)?);
         let mut paths = BTreeSet::new();
-        gather(&layer.root, &TreePath::root(), &mut paths);
-        if paths.is_empty() && !layer.links.is_empty() {
-            paths.extend(layer.links.0.iter().flatten().map(ToString::to_string));
+        differing(Some(&reused.root), Some(&ran.root), &TreePath::root(), &mut paths);
+        if paths.is_empty() {
+            let links = reused.links.0.iter().chain(&ran.links.0);
+            paths.extend(links.flatten().map(ToString::to_string));
         }
         paths.retain(|path| !SELF_DATED.contains(&&path[..]));
         if paths.is_empty() {
@@ -73,18 +73,33 @@ impl Engine {
     }
 }
 
-/// The paths that a layer changes.
-fn gather(entry: &Entry, path: &TreePath, paths: &mut BTreeSet<String>) {
-    match &entry.node {
-        Node::Dir(dir, role) => {
-            if *role != wharf_tree::DirRole::Structural {
+/// The paths at and below `path` that two trees do not have alike, times aside.
+fn differing(one: Option<&Entry>, other: Option<&Entry>, path: &TreePath, paths: &mut BTreeSet<String>) {
+    match (one.map(|entry| &entry.node), other.map(|entry| &entry.node)) {
+        (Some(Node::Dir(one_dir, _)), Some(Node::Dir(other_dir, _))) => {
+            if one.map(|entry| &entry.attrs) != other.map(|entry| &entry.attrs) {
                 paths.insert(path.to_string());
             }
-            for (name, child) in dir.entries() {
-                gather(child, &path.join(name), paths);
+            if one_dir.digest() == other_dir.digest() {
+                return;
+            }
+            let names: BTreeSet<&Name> = one_dir
+                .entries()
+                .keys()
+                .chain(other_dir.entries().keys())
+                .collect();
+            for name in names {
+                let (one, other) = (one_dir.get(name.as_bytes()), other_dir.get(name.as_bytes()));
+                differing(one, other, &path.join(name), paths);
             }
         }
-        _ => drop(paths.insert(path.to_string())),
+        (one_node, other_node) => {
+            let alike =
+                one_node == other_node && one.map(|entry| &entry.attrs) == other.map(|entry| &entry.attrs);
+            if !alike {
+                paths.insert(path.to_string());
+            }
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! A step is reused when what it read is unchanged: what counts, what does not, and what times become.
 
-use std::{fs, thread, time::Duration};
+use std::{collections::BTreeMap, fs, io::Read as _, path::Path, thread, time::Duration};
+
+use wharf_build::exec::SELF_DATED;
 
 use crate::{context::TestContext, outcome::Outcome};
 
@@ -234,4 +236,52 @@ fn reused_steps_can_be_run_again_and_compared() {
             .expect("it built");
         assert_eq!(refused.code, 2, "{}", refused.stderr);
     }
+}
+
+/// The content of every regular file of a tar, by absolute path.
+fn contents(tar: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut archive = tar::Archive::new(fs::File::open(tar).expect("it was built"));
+    let entries = archive.entries().expect("it is a tar").map(|entry| {
+        let mut entry = entry.expect("it is whole");
+        let path = format!("/{}", entry.path().expect("a path").display());
+        let mut bytes = Vec::new();
+        entry.read_to_end(&mut bytes).expect("it is whole");
+        (path, bytes)
+    });
+    entries.collect()
+}
+
+#[test]
+fn files_that_hold_their_own_date_are_those_that_comparisons_leave_out() {
+    let context = TestContext::new();
+    context.write(
+        "wharf.toml",
+        "[base.deb]\napt = \"host\"\nvariant = \"minbase\"\n",
+    );
+    context.write(
+        "Dockerfile",
+        "
+        FROM deb
+        RUN apt-get -qq update && apt-get -qq install -y --no-install-recommends less \\
+         && rm -rf /var/lib/apt/lists/* && cp /lib/*/libz.so.1 /usr/local/lib/ && ldconfig
+        ",
+    );
+    let build = |name: &str| {
+        let tar = context.out(name);
+        let output = format!("type=tar,dest={}", tar.display());
+        let built = context.wharf(["build", "--no-cache", "-o", &output, "."]);
+        (built.code != 3).then(|| drop(built.success()))?;
+        Some(contents(&tar))
+    };
+    let Some(first) = build("first.tar") else {
+        wharf_testkit::skip("no base can be made of this machine's packages");
+        return;
+    };
+    thread::sleep(Duration::from_millis(1100));
+    let second = build("second.tar").expect("it built before");
+    let differ = first
+        .iter()
+        .filter(|(path, bytes)| second.get(*path) != Some(bytes));
+    let differ: Vec<&str> = differ.map(|(path, _)| &path[..]).collect();
+    assert_eq!(differ, SELF_DATED);
 }
