@@ -31,4 +31,5 @@ mod run;
 mod stages;
 mod steps;
 mod store;
+mod times;
 mod traced;

@@ -1,0 +1,130 @@
+//! File times with the tools that look at them: Python's bytecode, make's targets, cargo's fingerprints.
+
+use std::{fs, path::Path, process::Command, thread, time::Duration};
+
+use crate::{context::TestContext, outcome::Outcome};
+
+const DOCKERFILE: &str = r#"
+    FROM dev
+    WORKDIR /app
+    COPY . .
+    RUN python3 -m compileall -q py
+    RUN make
+    RUN --mount=type=bind,from=rust,target=/rust --mount=type=cache,target=/target \
+        CARGO_HOME=/tmp/cargo CARGO_TARGET_DIR=/target PATH=/rust/bin:$PATH cargo build --quiet --offline && cp /target/debug/app built
+"#;
+
+const FILES: &[(&str, &str)] = &[
+    (
+        "wharf.toml",
+        "[base.dev]\napt = \"host\"\nvariant = \"minbase\"\npackages = [\"gcc\", \"libc6-dev\", \"make\", \"python3\"]\n",
+    ),
+    (".dockerignore", "wharf.toml\nDockerfile\n"),
+    ("NOTES", "note"),
+    ("py/__init__.py", ""),
+    ("py/words.py", "WORD = 'hello'\n"),
+    (
+        "Makefile",
+        "hello: hello.o\n\t$(CC) -o $@ $^\nhello.o: hello.c word.h\n",
+    ),
+    (
+        "hello.c",
+        "#include \"word.h\"\nint main(void) { return WORD; }\n",
+    ),
+    ("word.h", "#define WORD 3\n"),
+    (
+        "Cargo.toml",
+        "[package]\nname = \"app\"\nversion = \"0.1.0\"\nedition = \"2021\"\n",
+    ),
+    (
+        "Cargo.lock",
+        "version = 3\n\n[[package]]\nname = \"app\"\nversion = \"0.1.0\"\n",
+    ),
+    ("src/main.rs", "fn main() { println!(\"three\"); }\n"),
+];
+
+/// Writes everything as a checkout does: with the time of now.
+fn check_out(context: &TestContext) {
+    for (path, text) in FILES {
+        let _ = fs::remove_file(context.path(path));
+        context.write(path, text);
+    }
+    context.write("Dockerfile", DOCKERFILE);
+    // Whole seconds later nothing is by chance as old as it was.
+    thread::sleep(Duration::from_millis(1100));
+}
+
+/// The toolchain that built this test, for a bind mount: nothing has to be downloaded.
+fn toolchain() -> Option<String> {
+    let output = Command::new("rustc").args(["--print", "sysroot"]).output().ok()?;
+    let path = String::from_utf8(output.stdout).ok()?.trim().to_owned();
+    Path::new(&path).join("bin/cargo").exists().then_some(path)
+}
+
+fn build(context: &TestContext, toolchain: &str) -> Option<Outcome> {
+    let rust = format!("rust={toolchain}");
+    let args = [
+        "build",
+        "--progress=plain",
+        "--build-context",
+        &rust,
+        "-t",
+        "app",
+        ".",
+    ];
+    let built = context.wharf(args);
+    if built.code == 3 {
+        wharf_testkit::skip("no base can be made of this machine's packages");
+        return None;
+    }
+    Some(built.success())
+}
+
+/// What the tools in the image think of it.
+fn assert_fresh(context: &TestContext) {
+    let verbose = context
+        .wharf(["run", "app", "python3", "-v", "-c", "import py.words"])
+        .success();
+    let said = format!("{}{}", verbose.stdout, verbose.stderr);
+    assert!(said.contains("words.cpython"), "{said}");
+    assert!(!said.contains("bytecode is stale"), "{said}");
+    let question = context.wharf(["run", "app", "make", "-q"]);
+    assert_eq!(question.code, 0, "make has something to do: {}", question.stderr);
+    let program = context.wharf(["run", "app", "/app/built"]).success();
+    assert_eq!(program.stdout, "three\n");
+}
+
+#[test]
+fn a_fresh_checkout_leaves_bytecode_targets_and_fingerprints_true() {
+    let Some(toolchain) = toolchain() else {
+        wharf_testkit::skip("there is no rustc with a cargo beside it");
+        return;
+    };
+    let context = TestContext::new();
+    check_out(&context);
+    let Some(first) = build(&context, &toolchain) else {
+        return;
+    };
+    assert_fresh(&context);
+    check_out(&context);
+    let second = build(&context, &toolchain).expect("it built before");
+    assert!(second.stderr.contains("0 steps run"), "{}", second.stderr);
+    assert_eq!(second.digest(), first.digest());
+    // With a change that none of them reads, the COPY is another one.
+    check_out(&context);
+    context.write("NOTES", "another note");
+    let third = build(&context, &toolchain).expect("it built before");
+    assert!(third.stderr.contains("1 step run"), "{}", third.stderr);
+    assert_fresh(&context);
+    // A change of a header, and back again to what there was.
+    check_out(&context);
+    context.write("word.h", "#define WORD 4\n");
+    let fourth = build(&context, &toolchain).expect("it built before");
+    assert!(fourth.stderr.contains("2 steps run"), "{}", fourth.stderr);
+    assert_fresh(&context);
+    assert_eq!(context.wharf(["run", "app", "/app/hello"]).code, 4);
+    check_out(&context);
+    let fifth = build(&context, &toolchain).expect("it built before");
+    assert_eq!(fifth.digest(), first.digest(), "{}", fifth.stderr);
+    assert_fresh(&context);
+}
