@@ -1,6 +1,7 @@
 //! Debian and Ubuntu: apt's archives, from the host's configuration down to verified packages.
 
 pub mod architecture;
+mod archive_keys;
 pub mod relation;
 pub mod stanza;
 pub mod version;

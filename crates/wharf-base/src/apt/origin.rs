@@ -3,14 +3,12 @@
 //! No address is compiled in. `apt = "host"` takes the machine's sources as they are; `debian` and `ubuntu` take the address
 //! from the caller's settings or from the machine's own sources, when it runs the same distribution.
 
-use std::{
-    fs, io,
-    path::{Path, PathBuf},
-};
+use std::{io, path::PathBuf};
 
 use super::{
+    archive_keys::{Distribution, Keys},
     host::{HostApt, HostError},
-    keyring::{Keyring, KeyringError},
+    keyring::KeyringError,
     sources::{SignedBy, SourceEntry},
 };
 use crate::settings::{BaseSettings, Origin};
@@ -36,24 +34,7 @@ pub struct Archive {
     /// Whether the variant's packages are chosen here: the suite itself, not its updates.
     pub primary: bool,
     /// Whose keys vouch for it.
-    keys: Keys,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Keys {
-    /// Those that the entry names.
-    Entry,
-    /// The distribution's own.
-    Distribution(Distribution),
-}
-
-/// Distributions that settings can name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Distribution {
-    /// Debian.
-    Debian,
-    /// Ubuntu.
-    Ubuntu,
+    pub(super) keys: Keys,
 }
 
 /// Why a base has no archives to come from.
@@ -147,9 +128,6 @@ impl OriginError {
         }
     }
 }
-
-/// Debian's archive keys as its keyring package has them; `data/README.md` says which.
-const DEBIAN_KEYS: &[u8] = include_bytes!("../../data/debian-archive-keyring.gpg");
 
 /// Debian suites without companions for updates and security.
 const ROLLING: &[&str] = &["sid", "unstable", "experimental", "rc-buggy"];
@@ -317,70 +295,7 @@ impl Known<'_> {
     }
 }
 
-impl Distribution {
-    const fn id(self) -> &'static str {
-        match self {
-            Self::Debian => "debian",
-            Self::Ubuntu => "ubuntu",
-        }
-    }
-
-    /// Where the distribution's keyring package puts its keys.
-    const fn keyring_path(self) -> &'static str {
-        match self {
-            Self::Debian => "/usr/share/keyrings/debian-archive-keyring.gpg",
-            Self::Ubuntu => "/usr/share/keyrings/ubuntu-archive-keyring.gpg",
-        }
-    }
-
-    const fn carried(self) -> Option<&'static [u8]> {
-        match self {
-            Self::Debian => Some(DEBIAN_KEYS),
-            Self::Ubuntu => None,
-        }
-    }
-}
-
 impl Archive {
-    /// The keys that may sign this archive, read from the machine.
-    pub fn keyring(&self, host: &HostApt) -> Result<Keyring, OriginError> {
-        match (self.keys, &self.entry.signed_by) {
-            (Keys::Distribution(distribution), _) => self.distribution_keys(distribution, host),
-            (Keys::Entry, SignedBy::Trusted) => read_all(&host.trusted_keys),
-            (Keys::Entry, SignedBy::Embedded(armored)) => {
-                parse(armored.as_bytes(), &self.entry.file.display())
-            }
-            (Keys::Entry, SignedBy::Keys { files, fingerprints }) => {
-                let files: Vec<_> = files.iter().map(|file| host.path(file)).collect();
-                let mut ring = read_all(if files.is_empty() {
-                    &host.trusted_keys
-                } else {
-                    &files
-                })?;
-                if !fingerprints.is_empty() {
-                    ring.restrict(fingerprints);
-                }
-                Ok(ring)
-            }
-        }
-    }
-
-    fn distribution_keys(&self, distribution: Distribution, host: &HostApt) -> Result<Keyring, OriginError> {
-        let path = host.path(Path::new(distribution.keyring_path()));
-        let mut ring = Keyring::default();
-        if let Some(bytes) = distribution.carried() {
-            ring.extend(parse(bytes, &"the program")?);
-        }
-        if path.exists() {
-            ring.extend(read_all(std::slice::from_ref(&path))?);
-        }
-        let uri = self.entry.public_uri();
-        (!ring.is_empty()).then_some(ring).ok_or(OriginError::NoKeys {
-            uri,
-            place: distribution.keyring_path().into(),
-        })
-    }
-
     /// The directory of its Release file, below its address.
     pub fn directory(&self) -> String {
         match self.entry.suite.strip_suffix('/') {
@@ -395,27 +310,10 @@ impl Archive {
     }
 }
 
-fn read_all(files: &[PathBuf]) -> Result<Keyring, OriginError> {
-    let mut ring = Keyring::default();
-    for path in files {
-        let bytes = fs::read(path).map_err(|source| OriginError::KeyFile {
-            path: path.clone(),
-            source,
-        })?;
-        ring.extend(parse(&bytes, &path.display())?);
-    }
-    Ok(ring)
-}
-
-fn parse(bytes: &[u8], place: &dyn std::fmt::Display) -> Result<Keyring, OriginError> {
-    Keyring::parse(bytes).map_err(|source| OriginError::Keyring {
-        place: place.to_string(),
-        source,
-    })
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn settings(text: &str) -> BaseSettings {
@@ -516,11 +414,5 @@ mod tests {
             .unwrap_err();
             assert!(error.to_string().contains(message), "{error}");
         }
-    }
-
-    #[test]
-    fn the_carried_keys_can_be_read() {
-        assert!(!Keyring::parse(DEBIAN_KEYS).unwrap().is_empty());
-        assert!(Keyring::parse(b"").map_or(true, |ring| ring.is_empty()));
     }
 }

@@ -9,9 +9,12 @@ use std::{
     sync::Arc,
 };
 
-use wharf_tree::{Attrs, Dir, DirRole, Entry, HardLinks, Layer, Mtime, Name, Node, Tree, TreePath};
+use wharf_tree::{Attrs, Dir, Entry, HardLinks, Layer, Mtime, Name, Node, Tree, TreePath};
 
-use super::control::Control;
+use super::{
+    control::Control,
+    folder::{Folder, Item, component},
+};
 
 /// A package whose files are to be merged.
 #[derive(Debug, Clone)]
@@ -82,17 +85,6 @@ struct Merger<'p> {
     root: Folder,
     lost: BTreeMap<usize, BTreeSet<String>>,
     links: Vec<(usize, Vec<TreePath>)>,
-}
-
-#[derive(Default)]
-struct Folder {
-    attrs: Option<(Attrs, Mtime)>,
-    items: BTreeMap<Name, Item>,
-}
-
-enum Item {
-    Folder(Folder),
-    Leaf { entry: Entry, owner: Option<usize> },
 }
 
 /// A directory of a package, where it lies in the package, and where it goes.
@@ -301,100 +293,10 @@ fn routed(path: &TreePath, moved: &[(TreePath, TreePath)]) -> TreePath {
     longest.map_or_else(|| path.clone(), |(_, to, rest)| to.join_path(&rest))
 }
 
-fn component(name: &[u8]) -> Name {
-    Name::new(name).expect("a component of a path is a name")
-}
-
-impl Folder {
-    /// Takes a directory's attributes, if the package says any, unless it has some.
-    fn adopt(&mut self, entry: &Entry) {
-        if !matches!(entry.node, Node::Dir(_, DirRole::Structural)) {
-            self.attrs
-                .get_or_insert_with(|| (entry.attrs.clone(), entry.mtime));
-        }
-    }
-
-    /// The directory at `path`, made where it is missing. Only directories lie on the way.
-    fn descend(&mut self, path: &TreePath) -> &mut Self {
-        path.components()
-            .fold(self, |folder, name| folder.descend_to(&component(name)))
-    }
-
-    fn descend_to(&mut self, name: &Name) -> &mut Self {
-        let item = self
-            .items
-            .entry(name.clone())
-            .or_insert_with(|| Item::Folder(Self::default()));
-        match item {
-            Item::Folder(folder) => folder,
-            Item::Leaf { .. } => unreachable!("paths are resolved before they are entered"),
-        }
-    }
-
-    fn item(&self, path: &TreePath) -> Option<&Item> {
-        let (last, parents) = path.components().next_back().zip(path.parent())?;
-        let folder = parents
-            .components()
-            .try_fold(self, |folder, name| match folder.items.get(name)? {
-                Item::Folder(folder) => Some(folder),
-                Item::Leaf { .. } => None,
-            })?;
-        folder.items.get(last)
-    }
-
-    fn owner(&self, path: &TreePath) -> Option<usize> {
-        match self.item(path)? {
-            Item::Leaf { owner, .. } => *owner,
-            Item::Folder(_) => None,
-        }
-    }
-
-    /// Where a path leads when links are followed; what is missing on the way is taken for a directory to be made.
-    fn resolve(&self, path: &TreePath, limit: usize) -> Option<TreePath> {
-        let mut done = TreePath::root();
-        let components: Vec<_> = path.components().collect();
-        for (position, name) in components.iter().enumerate() {
-            let here = done.join(&component(name));
-            match self.item(&here) {
-                Some(Item::Leaf {
-                    entry:
-                        Entry {
-                            node: Node::Symlink(target),
-                            ..
-                        },
-                    ..
-                }) => {
-                    let rest = components[position + 1..].join(&b'/');
-                    let base: &[u8] = if target.starts_with(b"/") {
-                        b""
-                    } else {
-                        done.as_bytes()
-                    };
-                    let next = TreePath::new([base, b"/", target, b"/", &rest].concat()).ok()?;
-                    return self.resolve(&next, limit.checked_sub(1)?);
-                }
-                Some(Item::Leaf { .. }) => return None,
-                Some(Item::Folder(_)) | None => done = here,
-            }
-        }
-        Some(done)
-    }
-
-    fn into_entry(self) -> Entry {
-        let (attrs, mtime) = self.attrs.unwrap_or((Attrs::root(0o755), Mtime::default()));
-        let entries = self.items.into_iter().map(|(name, item)| match item {
-            Item::Folder(folder) => (name, folder.into_entry()),
-            Item::Leaf { entry, .. } => (name, entry),
-        });
-        let node = Node::Dir(Arc::new(Dir::new(entries.collect())), DirRole::Full);
-        Entry { attrs, mtime, node }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use wharf_oci::Digest;
-    use wharf_tree::{FollowLast, LayerBuilder};
+    use wharf_tree::{DirRole, FollowLast, LayerBuilder};
 
     use super::*;
 

@@ -13,6 +13,7 @@ pub mod status;
 
 pub mod configure;
 pub mod finish;
+mod folder;
 pub mod helper;
 
 mod format;
