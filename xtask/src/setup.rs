@@ -6,6 +6,7 @@ use crate::stage;
 
 /// A program that tests call, and the Debian package that brings it.
 const NEEDS: &[(&str, &str)] = &[
+    ("/usr/bin/as", "binutils"),
     ("/usr/bin/busybox", "busybox-static"),
     ("/usr/bin/docker-registry", "docker-registry"),
     ("/usr/bin/gcc", "gcc"),
@@ -18,6 +19,7 @@ const NEEDS: &[(&str, &str)] = &[
     ("/usr/bin/skopeo", "skopeo"),
     ("/usr/bin/umoci", "umoci"),
     ("/usr/bin/xz", "xz-utils"),
+    ("/usr/include/stdio.h", "libc6-dev"),
 ];
 
 /// The ordinary user as whom rootless tests run when the tests were started by root.

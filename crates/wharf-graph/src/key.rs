@@ -68,6 +68,11 @@ pub struct Resolved {
     pub trace_version: u16,
     /// Whether steps see one user and one group only, so that every file they make is 0:0.
     pub one_owner: bool,
+    /// Of RUN: whether anything in its roots has an extended attribute, and an access control list. Where nothing has, the kernel is told so
+    /// once, and a process that asks for one learns "not supported" instead of "none".
+    pub has_xattrs: bool,
+    /// The same for access control lists, which the kernel enforces only where there are any.
+    pub has_acls: bool,
 }
 
 /// A user as the kernel knows it.
@@ -119,6 +124,8 @@ fn encode_resolved(encoder: &mut Encoder, resolved: &Resolved) {
     encoder.text(&resolved.scope);
     encoder.u32(resolved.trace_version.into());
     encoder.flag(resolved.one_owner);
+    encoder.flag(resolved.has_xattrs);
+    encoder.flag(resolved.has_acls);
 }
 
 impl Lane {

@@ -62,6 +62,8 @@ impl StepEnvironment {
             scope: self.scope.clone(),
             trace_version: TRACE_VERSION,
             one_owner: false,
+            has_xattrs: false,
+            has_acls: false,
         }
     }
 

@@ -15,7 +15,7 @@ use wharf_oci::Digest;
 use wharf_solver::{Hit, Task};
 use wharf_store::{ActionKey, ActionResult};
 use wharf_tree::{
-    Tree,
+    FollowLast, Tree,
     readset::{PathSet, PathSetDigest, ReadSet},
 };
 
@@ -50,6 +50,26 @@ pub(super) fn roots_of<'t>(run: &RunOp, inputs: &'t [StepOutput]) -> impl Iterat
     std::iter::once(0).chain(binds).map(|index| &inputs[index])
 }
 
+/// Whether what the process will see has extended attributes and access control lists anywhere: its root, and of other roots what is mounted.
+fn attributes_of(run: &RunOp, trees: &[Arc<Tree>]) -> (bool, bool) {
+    let binds = run.mounts.iter().filter_map(|mount| match mount {
+        Mount::Bind(bind) => Some(&bind.source),
+        _ => None,
+    });
+    let mounted = binds.zip(&trees[1..]).filter_map(|(source, tree)| {
+        let found = tree.lookup(source, FollowLast::Yes).ok()?;
+        Some(found.entry)
+    });
+    let entries = std::iter::once(&trees[0].root).chain(mounted);
+    entries.fold((false, false), |(xattrs, acls), entry| {
+        let below = entry.node.as_dir().map(|dir| dir.summary()).unwrap_or_default();
+        (
+            xattrs || below.xattrs || entry.attrs.xattrs.is_some(),
+            acls || below.acls || entry.attrs.has_acl(),
+        )
+    })
+}
+
 impl Engine {
     /// The family of a step; `None` for steps that are no RUN, and for those that can see what no root holds: with all
     /// capabilities the machine's devices are in reach.
@@ -62,8 +82,11 @@ impl Engine {
         }
         let trees = roots_of(run, task.inputs).map(|output| self.roots.tree(&output.root));
         let trees: Vec<Arc<Tree>> = trees.collect::<Result<_, _>>()?;
+        let (has_xattrs, has_acls) = attributes_of(run, &trees);
         let resolved = Resolved {
             user: Some(resolve_user(&run.user, &trees[0], &self.store)?),
+            has_xattrs,
+            has_acls,
             ..self.resolved()
         };
         Ok(Some(Family {

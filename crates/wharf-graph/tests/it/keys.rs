@@ -43,6 +43,8 @@ fn resolved() -> Resolved {
         scope: "team".to_owned(),
         trace_version: 1,
         one_owner: false,
+        has_xattrs: false,
+        has_acls: false,
     }
 }
 
@@ -67,10 +69,10 @@ fn keys_are_what_they_were() {
         .map(|step| ExactKey::new(step, &resolved(), &trees(step)).0.hex())
         .collect();
     insta::assert_snapshot!(keys.join("\n"), @r"
-    a881b369d6f2b9fe9846f5b531b34789861785014c537aeb74970c7798afacdd
-    6888557786e211fb41cd8817d9581d5fc066f6a1d03b6a4fc5bf9e9066365072
-    617c754bfd4adfe3f9f11d385be93556f257da09fcd9cfdce9d795ba5593f22b
-    87ef35e6ef7923a7c4da680dd3184b7808dcae1cfe7359cf5a2fe1b1d3c50233
+    4e9b4ebbb31512e556e7699336a01c96d3c2c5715b22cf36553fa1b3036a8cf0
+    5f70d3eb59610e903f99b1aeadf32c9c36005d1ab7f54094c209c77348b7605b
+    ee87038faa27d7f1695c1d58c21b49aeade54a2bc7e00d9aae9ec237af11c599
+    7dfbea68fa3f7c43b73b93d55260c6d49eb32fe4718ec37b4d851aea1092dd84
     ");
     let family = FamilyKey::new(&step(&graph, "run"), &resolved());
     let lane = Lane::new("services/a:Dockerfile", "build", 0);
@@ -80,9 +82,9 @@ fn keys_are_what_they_were() {
         SlotKey::new(family, Lane::empty(), 7).0,
     ];
     insta::assert_snapshot!(others.map(|key| key.hex()).join("\n"), @r"
-    2cc1772f4073142017403505458122ee33a00e278fa4571dcad9914675ea96c4
-    4868fa414874b0c7a651dd80e332d58de867b5ecad09688d29565a3fec3fba3c
-    4b1b0554dfb8f0732a3ee2b03e578bea1c6d338eeb583173e9055977c8490e94
+    432e5d925828057bb5440f75238d684e72fc7e3b9e79686472affa14a2a3ea40
+    520b90a2e056a1e1fc123249c565f0852fda15f247a2f645f905f08e4b4fa797
+    2f7a33440bcad8e92e01ce8f8e5b641b96c6d76383c63eccdc28d1eb14e10146
     ");
 }
 
@@ -90,7 +92,7 @@ fn keys_are_what_they_were() {
 fn what_a_process_can_see_splits() {
     let step = step(&graph(), "run");
     let key = FamilyKey::new(&step, &resolved());
-    let changes: [fn(&mut Step, &mut Resolved); 15] = [
+    let changes: [fn(&mut Step, &mut Resolved); 17] = [
         |step, _| run_of(step).args.push("x".to_owned()),
         |step, _| run_of(step).env = [("A".to_owned(), "2".to_owned())].into(),
         |step, _| run_of(step).cwd.push('x'),
@@ -106,6 +108,8 @@ fn what_a_process_can_see_splits() {
         |_, resolved| resolved.seccomp = None,
         |_, resolved| resolved.scope.clear(),
         |_, resolved| resolved.one_owner = true,
+        |_, resolved| resolved.has_xattrs = true,
+        |_, resolved| resolved.has_acls = true,
     ];
     for (number, change) in changes.into_iter().enumerate() {
         let (mut step, mut resolved) = (step.clone(), resolved());

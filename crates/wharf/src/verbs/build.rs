@@ -72,7 +72,8 @@ pub(crate) fn run(global: &GlobalArgs, args: &BuildArgs) -> Result<ExitCode, Rep
     write_files(args, &result)?;
     if args.quiet {
         print_ids(&result);
-    } else {
+    } else if args.progress != ProgressMode::Rawjson {
+        // The events say it all, and their reader expects nothing else.
         conclude(&requested.build, &result, &watcher, &local);
     }
     Ok(ExitCode::SUCCESS)

@@ -80,6 +80,14 @@ impl TestContext {
         command
     }
 
+    /// Gives the project to the test's user, who is not the one that wrote it.
+    pub(crate) fn own_project(&self) {
+        if let Some(user) = &self.user {
+            user.own(&self.path(""));
+            user.own(&self.scratch.join("out"));
+        }
+    }
+
     /// Runs the binary to its end.
     pub(crate) fn wharf<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Outcome {
         Outcome::of(&mut self.command(args))

@@ -31,5 +31,6 @@ mod run;
 mod stages;
 mod steps;
 mod store;
+mod table;
 mod times;
 mod traced;

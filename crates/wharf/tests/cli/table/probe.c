@@ -1,0 +1,113 @@
+/* probe WHAT PATH [PATH2]: asks the kernel about files in ways that a shell does not. What it learns goes to standard output. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/io_uring.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+static int is(const char *a, const char *b) { return !strcmp(a, b); }
+
+static int show(long result) {
+    printf("%s\n", result < 0 ? strerror(errno) : "fine");
+    return 0;
+}
+
+static int by_mmap(const char *path) {
+    int fd = open(path, O_RDONLY);
+    struct stat st;
+    if (fd < 0 || fstat(fd, &st)) return show(-1);
+    if (!st.st_size) return printf("empty\n"), 0;
+    char *map = mmap(0, st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+    return map == MAP_FAILED ? show(-1) : (fwrite(map, 1, st.st_size, stdout), 0);
+}
+
+static int by_sendfile(const char *path) {
+    int fd = open(path, O_RDONLY);
+    fflush(stdout);
+    ssize_t sent = sendfile(1, fd, 0, 1 << 20);
+    return sent < 0 ? show(-1) : 0;
+}
+
+static int by_direct(const char *path) {
+    int fd = open(path, O_RDONLY | O_DIRECT);
+    char *buffer = aligned_alloc(4096, 4096);
+    ssize_t length = fd < 0 ? -1 : read(fd, buffer, 4096);
+    return length < 0 ? show(-1) : (fwrite(buffer, 1, length, stdout), 0);
+}
+
+/* One read by way of a ring; without IORING_SETUP flags, so that any kernel that has rings does it. */
+static int by_uring(const char *path) {
+    struct io_uring_params p = {0};
+    int ring = syscall(SYS_io_uring_setup, 4, &p);
+    if (ring < 0) return show(-1);
+    char *sq = mmap(0, p.sq_off.array + p.sq_entries * 4, PROT_READ | PROT_WRITE, MAP_SHARED, ring, IORING_OFF_SQ_RING);
+    char *cq = mmap(0, p.cq_off.cqes + p.cq_entries * sizeof(struct io_uring_cqe), PROT_READ | PROT_WRITE, MAP_SHARED, ring, IORING_OFF_CQ_RING);
+    struct io_uring_sqe *sqe = mmap(0, p.sq_entries * sizeof *sqe, PROT_READ | PROT_WRITE, MAP_SHARED, ring, IORING_OFF_SQES);
+    static char buffer[4096];
+    int fd = open(path, O_RDONLY);
+    memset(sqe, 0, sizeof *sqe);
+    sqe->opcode = IORING_OP_READ;
+    sqe->fd = fd;
+    sqe->addr = (unsigned long)buffer;
+    sqe->len = sizeof buffer;
+    ((unsigned *)(sq + p.sq_off.array))[0] = 0;
+    __atomic_store_n((unsigned *)(sq + p.sq_off.tail), 1, __ATOMIC_RELEASE);
+    if (syscall(SYS_io_uring_enter, ring, 1, 1, IORING_ENTER_GETEVENTS, 0, 0) < 0) return show(-1);
+    struct io_uring_cqe *done = (void *)(cq + p.cq_off.cqes);
+    return done->res < 0 ? show(-1) : (fwrite(buffer, 1, done->res, stdout), 0);
+}
+
+static int by_copy_file_range(const char *path) {
+    int from = open(path, O_RDONLY), to = open("/copied", O_WRONLY | O_CREAT, 0644);
+    if (copy_file_range(from, 0, to, 0, 1 << 20, 0) < 0) return show(-1);
+    return 0;
+}
+
+int main(int argc, char **argv) {
+    const char *what = argc > 1 ? argv[1] : "", *path = argc > 2 ? argv[2] : "", *second = argc > 3 ? argv[3] : "";
+    struct statx stx;
+    struct stat st;
+    if (is(what, "mmap")) return by_mmap(path);
+    if (is(what, "sendfile")) return by_sendfile(path);
+    if (is(what, "direct")) return by_direct(path);
+    if (is(what, "uring")) return by_uring(path);
+    if (is(what, "copy")) return by_copy_file_range(path);
+    if (is(what, "pread-end")) { char c; int fd = open(path, O_RDONLY); return printf("%zd\n", pread(fd, &c, 1, 5)), 0; }
+    if (is(what, "seek-end")) return printf("%ld\n", (long)lseek(open(path, O_RDONLY), 0, SEEK_END)), 0;
+    if (is(what, "seek-hole")) return printf("%ld\n", (long)lseek(open(path, O_RDONLY), 0, SEEK_HOLE)), 0;
+    if (is(what, "access-x")) return show(access(path, X_OK));
+    if (is(what, "access-f")) return show(access(path, F_OK));
+    if (is(what, "open-path")) return show(open(path, O_PATH));
+    if (is(what, "open-nofollow")) return show(open(path, O_RDONLY | O_NOFOLLOW));
+    if (is(what, "open-dir")) return show(open(path, O_RDONLY | O_DIRECTORY));
+    if (is(what, "exclusive")) return show(open(path, O_WRONLY | O_CREAT | O_EXCL, 0644));
+    if (is(what, "create")) return show(open(path, O_WRONLY | O_CREAT, 0644));
+    if (is(what, "append-nothing")) return show(open(path, O_WRONLY | O_APPEND));
+    if (is(what, "read-write")) return show(open(path, O_RDWR));
+    if (is(what, "truncate")) return show(truncate(path, 2));
+    if (is(what, "tmpfile")) { int fd = open(path, O_WRONLY | O_TMPFILE, 0644); return show(fd < 0 ? fd : write(fd, "x", 1)); }
+    if (is(what, "rename")) return show(rename(path, second));
+    if (is(what, "exchange")) return show(syscall(SYS_renameat2, AT_FDCWD, path, AT_FDCWD, second, 2));
+    if (is(what, "noreplace")) return show(syscall(SYS_renameat2, AT_FDCWD, path, AT_FDCWD, second, 1));
+    if (is(what, "link")) return show(link(path, second));
+    if (is(what, "watch")) return show(inotify_add_watch(inotify_init(), path, IN_ALL_EVENTS));
+    if (is(what, "mode")) return lstat(path, &st) ? show(-1) : printf("%o %d:%d\n", st.st_mode, st.st_uid, st.st_gid), 0;
+    if (is(what, "size")) return lstat(path, &st) ? show(-1) : printf("%ld\n", (long)st.st_size), 0;
+    if (is(what, "names")) return lstat(path, &st) ? show(-1) : printf("%ld\n", (long)st.st_nlink), 0;
+    if (is(what, "device")) return lstat(path, &st) ? show(-1) : printf("%lx\n", (long)st.st_rdev), 0;
+    if (is(what, "size-lazily")) return statx(AT_FDCWD, path, AT_STATX_DONT_SYNC, STATX_SIZE, &stx) ? show(-1) : printf("%ld\n", (long)stx.stx_size), 0;
+    if (is(what, "getxattr")) { char value[256]; ssize_t n = getxattr(path, second, value, 255); return n < 0 ? show(-1) : (fwrite(value, 1, n, stdout), 0); }
+    if (is(what, "listxattr")) { char names[1024]; ssize_t n = listxattr(path, names, sizeof names); return n < 0 ? show(-1) : (fwrite(names, 1, n, stdout), 0); }
+    if (is(what, "setxattr")) return show(setxattr(path, second, "v", 1, 0));
+    fprintf(stderr, "probe: %s?\n", what);
+    return 2;
+}
