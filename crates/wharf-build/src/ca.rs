@@ -4,6 +4,8 @@
 //! there. Nothing is mounted over a path that an image may own, and neither the files nor the variables are part of a key,
 //! a layer or an image.
 
+mod jks;
+
 use std::{
     collections::BTreeMap,
     fs, io,
@@ -28,6 +30,9 @@ const BUNDLES: &[&str] = &[
     "/etc/ssl/ca-bundle.pem",
     "/etc/pki/tls/certs/ca-bundle.crt",
 ];
+
+/// The bundle once more, for Java.
+const KEYSTORE: &str = "truststore.jks";
 
 /// Variables that name a file with every trusted certificate.
 const BUNDLE_VARIABLES: &[&str] = &[
@@ -113,16 +118,31 @@ impl StepCa {
             .collect();
         env.push(("NODE_EXTRA_CA_CERTS", format!("{DIRECTORY}/added.pem")));
         env.push(("APT_CONFIG", format!("{DIRECTORY}/apt.conf")));
+        env.push(("DENO_CERT", format!("{DIRECTORY}/added.pem")));
+        env.push(("JAVA_TOOL_OPTIONS", java_options()));
         let added = if added.is_empty() {
             merged.clone()
         } else {
             added.to_vec()
         };
         Self {
-            files: BTreeMap::from([("ca-bundle.pem", merged), ("added.pem", added), ("apt.conf", apt)]),
+            files: BTreeMap::from([
+                (KEYSTORE, jks::from_pem(&merged)),
+                ("ca-bundle.pem", merged),
+                ("added.pem", added),
+                ("apt.conf", apt),
+            ]),
             env,
         }
     }
+}
+
+/// What makes any JVM take the keystore; it says so on standard error when it starts.
+fn java_options() -> String {
+    let (store, password) = (format!("{DIRECTORY}/{KEYSTORE}"), jks::PASSWORD);
+    format!(
+        "-Djavax.net.ssl.trustStore={store} -Djavax.net.ssl.trustStoreType=JKS -Djavax.net.ssl.trustStorePassword={password}"
+    )
 }
 
 fn contains(bundle: &[u8], added: &[u8]) -> bool {
@@ -218,10 +238,10 @@ mod tests {
         let ca = StepCa::from_parts(PUBLIC, OWN);
         for (name, path) in &ca.env {
             let file = path
-                .strip_prefix(DIRECTORY)
-                .and_then(|rest| rest.strip_prefix('/'));
+                .split(['=', ' '])
+                .find_map(|word| word.strip_prefix(DIRECTORY));
             assert!(
-                file.is_some_and(|file| ca.files.contains_key(file)),
+                file.is_some_and(|file| ca.files.contains_key(file.trim_start_matches('/'))),
                 "{name}={path}"
             );
         }

@@ -14,6 +14,7 @@ mod outcome;
 mod programs;
 mod user;
 
+mod certificates;
 mod concurrency;
 mod config;
 mod contexts;

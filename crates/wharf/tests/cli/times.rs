@@ -55,7 +55,7 @@ fn check_out(context: &TestContext) {
 }
 
 /// The toolchain that built this test, for a bind mount: nothing has to be downloaded.
-fn toolchain() -> Option<String> {
+pub(crate) fn toolchain() -> Option<String> {
     let output = Command::new("rustc").args(["--print", "sysroot"]).output().ok()?;
     let path = String::from_utf8(output.stdout).ok()?.trim().to_owned();
     Path::new(&path).join("bin/cargo").exists().then_some(path)

@@ -1,0 +1,149 @@
+//! `--ca`: package managers work in steps on a machine whose network intercepts TLS, and the image holds no trace of it.
+//!
+//! Which hosts are asked is the clients' affair: each is run as it comes out of its package, and curl and apt ask what this machine's own
+//! sources name.
+
+use std::{fs, io::Read as _, process::Command};
+
+use crate::{context::TestContext, times::toolchain};
+
+const BASE: &str = r#"
+    [base.tools]
+    apt = "host"
+    variant = "minbase"
+    packages = ["curl", "default-jdk-headless", "golang-go", "npm", "python3-pip"]
+"#;
+
+/// Each asks its registry for something small.
+const CLIENTS: &str = r#"
+    FROM tools AS work
+    ARG SITE
+    RUN pip install --quiet --break-system-packages --target /p six
+    WORKDIR /n
+    RUN echo '{"name":"x","version":"1.0.0","dependencies":{"is-number":"7.0.0"}}' > package.json
+    RUN npm install --package-lock-only --no-audit --no-fund && npm ci --no-audit --no-fund && test -d node_modules/is-number
+    WORKDIR /g
+    RUN printf 'module x\n\ngo 1.19\n\nrequire github.com/google/uuid v1.6.0\n' > go.mod && go mod download && rm -rf /root/go
+    WORKDIR /c/src
+    RUN printf '[package]\nname = "x"\nversion = "0.1.0"\n[dependencies]\nitoa = "1"\n' > ../Cargo.toml && touch lib.rs
+    RUN --mount=type=bind,from=rust,target=/rust cd .. && CARGO_HOME=/c/home PATH=/rust/bin:$PATH cargo fetch --quiet
+    RUN curl --silent --show-error --fail --head https://$SITE/ > /dev/null
+    RUN printf 'public class Get { public static void main(String[] a) throws Exception { new java.net.URL(a[0]).openStream().close(); } }' > /Get.java && java /Get.java https://$SITE/
+    RUN sed -i 's,http://,https://,' /etc/apt/sources.list.d/* /etc/apt/sources.list 2>/dev/null; apt-get -qq update && rm -rf /var/lib/apt/lists/*
+    FROM scratch
+    COPY --from=work --exclude=usr/bin --exclude=usr/lib --exclude=usr/share / /
+"#;
+
+/// The first certificate that was added to this machine: the line of it that no other has.
+fn added_certificate() -> Option<String> {
+    let folders = [
+        "/usr/local/share/ca-certificates",
+        "/etc/pki/ca-trust/source/anchors",
+    ];
+    let files = folders
+        .iter()
+        .flat_map(|folder| fs::read_dir(folder).into_iter().flatten().flatten());
+    let mut texts = files.filter_map(|file| fs::read_to_string(file.path()).ok());
+    let text = texts.find(|text| text.contains("BEGIN CERTIFICATE"))?;
+    let lines: Vec<_> = text.lines().skip_while(|line| !line.contains("BEGIN")).collect();
+    lines.get(6).map(|line| (*line).to_owned())
+}
+
+/// The host of this machine's first package source that answers over TLS with the machine's own trust.
+fn site() -> Option<String> {
+    let listed = Command::new("apt-get")
+        .args(["indextargets", "--format", "$(SITE)"])
+        .output()
+        .ok()?;
+    let text = String::from_utf8_lossy(&listed.stdout).into_owned();
+    let hosts = text
+        .lines()
+        .filter_map(|line| line.split_once("://")?.1.split('/').next().map(str::to_owned));
+    hosts.into_iter().find(|host| {
+        let url = format!("https://{host}/");
+        let asked = Command::new("curl")
+            .args(["-sS", "-o", "/dev/null", "--max-time", "20", &url])
+            .status();
+        asked.is_ok_and(|status| status.success())
+    })
+}
+
+#[test]
+fn package_managers_work_where_tls_is_intercepted() {
+    let (Some(site), Some(toolchain)) = (site(), toolchain()) else {
+        wharf_testkit::skip("no package source answers over TLS, or there is no cargo");
+        return;
+    };
+    let context = TestContext::new();
+    context.write("wharf.toml", BASE);
+    context.write("Dockerfile", CLIENTS);
+    let out = context.out("image.tar");
+    let output = format!("type=tar,dest={}", out.display());
+    let (rust, arg) = (format!("rust={toolchain}"), format!("SITE={site}"));
+    let args = [
+        "build",
+        "--progress=plain",
+        "--build-context",
+        &rust,
+        "--build-arg",
+        &arg,
+        "-o",
+        &output,
+        ".",
+    ];
+    context.wharf(args).success();
+    let certificate = added_certificate();
+    let mut archive = tar::Archive::new(fs::File::open(&out).expect("it was built"));
+    for entry in archive.entries().expect("a tar") {
+        let mut entry = entry.expect("a whole tar");
+        let path = entry.path().expect("a path").display().to_string();
+        assert!(!path.starts_with("run/wharf"), "{path}");
+        let mut bytes = Vec::new();
+        entry.read_to_end(&mut bytes).expect("a whole tar");
+        for trace in certificate.iter().map(String::as_str).chain(["/run/wharf"]) {
+            let found = bytes
+                .windows(trace.len())
+                .any(|window| window == trace.as_bytes());
+            assert!(!found, "{path} has {trace}");
+        }
+    }
+}
+
+#[test]
+fn a_certificate_of_a_file_is_trusted_by_steps_and_by_no_image() {
+    let context = TestContext::new();
+    let certificate = wharf_testkit::certificates::Authority::new().certificate();
+    let pem = context.write("ca.pem", &certificate);
+    let dockerfile = "
+        FROM busybox
+        RUN cat $SSL_CERT_FILE $NODE_EXTRA_CA_CERTS > /tmp/seen && ls $(dirname $SSL_CERT_FILE)
+        RUN cp $SSL_CERT_FILE /tmp/mine
+    ";
+    let flag = format!("--ca={}", pem.display());
+    let Some(built) = context.build(dockerfile, &[&flag, "-t", "app"]) else {
+        return;
+    };
+    built.success().says("truststore.jks");
+    let line = certificate
+        .lines()
+        .nth(2)
+        .expect("a certificate has lines")
+        .to_owned();
+    assert!(
+        context.file("app", "tmp/mine").contains(&line),
+        "a step may copy what it sees"
+    );
+    let shown = context
+        .wharf(["run", "app", "sh", "-c", "ls /run; env"])
+        .success();
+    assert!(!shown.stdout.contains("wharf"), "{}", shown.stdout);
+    assert!(!context.inspect("app", "/config").contains("wharf/ca"));
+    // The flag is part of no key.
+    let again = context
+        .build(dockerfile, &["--ca=none", "-t", "app"])
+        .expect("it built")
+        .success();
+    assert!(again.stderr.contains("0 steps run"), "{}", again.stderr);
+    let missing = context.build(dockerfile, &["--ca=none.pem"]).expect("it built");
+    missing.exits(2);
+}
