@@ -1,6 +1,6 @@
 //! `cargo xtask test`: every check and every test, in the order in which they are cheapest to fail.
 
-use std::{path::PathBuf, process::Command};
+use std::{fs, path::PathBuf, process::Command};
 
 use crate::{
     arrows, fuzz, setup,
@@ -49,12 +49,29 @@ pub(crate) fn run(length: Length) -> Result<(), String> {
         ])
         .env("RUSTDOCFLAGS", "-D warnings -A rustdoc::private_intra_doc_links"),
     );
-    pipeline.command("tests", &mut tests(length));
+    pipeline.stage("tests", || run_tests(length));
     pipeline.stage("fuzzing", || match length {
         Length::Short => fuzz::run(60, fuzz::FIXED),
         Length::Heavy => fuzz::run(600, 0),
     });
     pipeline.finish()
+}
+
+/// Runs the tests, then lists and counts those that were skipped for want of a privilege or a program.
+fn run_tests(length: Length) -> Result<(), String> {
+    let list = std::env::current_dir()
+        .map_err(|error| error.to_string())?
+        .join("target/skipped-tests");
+    let _ = fs::remove_file(&list);
+    let result = stage::run(tests(length).env("WHARF_TEST_SKIPS", &list));
+    let text = fs::read_to_string(&list).unwrap_or_default();
+    let mut skipped: Vec<&str> = text.lines().collect();
+    skipped.sort_unstable();
+    for line in &skipped {
+        println!("skipped: {line}");
+    }
+    println!("tests skipped: {}", skipped.len());
+    result
 }
 
 fn tests(length: Length) -> Command {

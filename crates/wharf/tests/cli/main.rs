@@ -25,6 +25,7 @@ mod interruption;
 mod mounts;
 mod odd_files;
 mod outputs;
+mod quickstart;
 mod registry;
 mod reuse;
 mod rootless;
