@@ -143,6 +143,7 @@ fn info(step: &wharf_graph::Step) -> StepInfo {
         inputs: step.inputs.clone(),
         platform: step.platform.to_string(),
         origin: step.origin.clone(),
+        parts: step.parts(),
     }
 }
 

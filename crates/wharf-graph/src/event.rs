@@ -9,7 +9,10 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 use wharf_oci::Digest;
 
-use crate::step::{Origin, SourceSpan, StepId};
+use crate::{
+    parts::Part,
+    step::{Origin, SourceSpan, StepId},
+};
 
 /// An event and when it happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,6 +72,15 @@ pub enum Event {
         /// How long the step took when it ran, in milliseconds.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         saved_ms: Option<u64>,
+    },
+    /// A COPY or ADD that ran brought other files than the last time in its place.
+    StepBrought {
+        /// Which.
+        step: StepId,
+        /// The first of them.
+        changes: Vec<Change>,
+        /// How many there are.
+        count: u64,
     },
     /// A step ran and has a result.
     StepFinished {
@@ -177,6 +189,9 @@ pub struct StepInfo {
     /// Where it was written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<Origin>,
+    /// What counts in its key, but for files.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<Part>,
 }
 
 /// How far something has come.

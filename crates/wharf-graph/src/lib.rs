@@ -10,6 +10,7 @@ pub mod event;
 pub mod key;
 mod lower;
 mod op;
+mod parts;
 mod run;
 mod source;
 mod step;
@@ -22,6 +23,7 @@ pub use lower::{
     NoCache, lower, required_bases,
 };
 pub use op::{MkdirOp, Op};
+pub use parts::Part;
 pub use run::{
     BindMount, CacheMount, FileOwner, HostAlias, Mount, NetworkMode, RunOp, ScriptMount, SecretMount,
     SecurityMode, Sharing, SshMount, TmpfsMount, Ulimit,

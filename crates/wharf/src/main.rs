@@ -6,6 +6,7 @@
 )]
 
 mod args;
+mod explain;
 mod interrupt;
 mod machine;
 mod paths;
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
         Verb::Push(args) => verbs::transfer::push(&cli.global, args),
         Verb::Store(verb) => verbs::store::run(&cli.global, verb),
         Verb::History(args) => verbs::history::run(&cli.global, args),
+        Verb::Explain(args) => verbs::explain::run(&cli.global, args),
         Verb::Host(format) => verbs::host::run(&cli.global, format),
         Verb::Run(args) => Ok(verbs::run::run(&cli.global, args)),
         Verb::Base(verb) => verbs::base::run(&cli.global, verb),

@@ -93,6 +93,7 @@ impl Cache for Engine {
             },
             None => result,
         };
+        self.tell_brought(task, &result)?;
         self.store.put_result(&result)?;
         if let Some(key) = copy_key(task, &result) {
             self.store.put_result(&ActionResult {

@@ -6,6 +6,7 @@ mod checkout;
 mod commit;
 mod configure;
 mod copy;
+mod differing;
 mod environment;
 mod error;
 mod exchange;

@@ -4,15 +4,21 @@ use std::collections::HashSet;
 
 use wharf_graph::{
     Op, Reusable, StepId,
-    event::{Change, ChangeKind, RunReason},
+    event::{Change, ChangeKind, Event, RunReason},
 };
 use wharf_solver::Task;
+use wharf_store::ActionResult;
 use wharf_tree::{
     Name, TreePath,
     readset::{Answer, Difference, Kind, Listing, Place, ReadSet},
 };
 
-use super::{Engine, StepFailure, StepOutput, maker::Maker, traced::Family, traced::roots_of};
+use super::{
+    Engine, StepFailure, StepOutput,
+    differing::differing,
+    maker::Maker,
+    traced::{Family, roots_of},
+};
 
 /// Enough to see what happened; a step may have read 20,000 names.
 const SHOWN: usize = 20;
@@ -33,6 +39,13 @@ impl Engine {
         let Some(last) = self.store.result(&key)? else {
             return Ok(RunReason::Forgotten);
         };
+        if matches!(task.step.op, Op::Copy(_)) {
+            return Ok(RunReason::Changed {
+                what: "what it copies, or where to,".to_owned(),
+                changes: Vec::new(),
+                count: 0,
+            });
+        }
         let (Some(family), Some(was)) = (family, self.reads_of(&last)?) else {
             return Ok(RunReason::Unseen);
         };
@@ -51,6 +64,42 @@ impl Engine {
             },
             None => RunReason::Forgotten,
         })
+    }
+
+    /// Tells in which files the layer of a COPY is another than the last one in its place.
+    pub(super) fn tell_brought(
+        &self,
+        task: &Task<'_, StepOutput>,
+        result: &ActionResult,
+    ) -> Result<(), StepFailure> {
+        let last = match &task.step.op {
+            Op::Copy(_) => self.head(task.step)?.and_then(|last| last.layer),
+            _ => None,
+        };
+        let (Some(last), Some(layer)) = (last, result.layer) else {
+            return Ok(());
+        };
+        // One that is lost cannot be compared with.
+        let Ok(was) = self.store.layer(&last) else {
+            return Ok(());
+        };
+        let differing = differing(&was.root, &self.store.layer(&layer)?.root);
+        let step = task.step.id;
+        if !differing.is_empty() {
+            let count = differing.len() as u64;
+            let changes = differing.into_iter().take(SHOWN).map(|(path, what)| Change {
+                path: shown(&path, 0),
+                root: 0,
+                what,
+                by: Some(step),
+            });
+            task.observer.observe(Event::StepBrought {
+                step,
+                changes: changes.collect(),
+                count,
+            });
+        }
+        Ok(())
     }
 
     /// The first differences, one a path, and how many there are.

@@ -1,10 +1,8 @@
 //! `--verify-cache`: reused steps run again, and what they give is compared with what was reused.
 
-use std::{collections::BTreeSet, str::FromStr};
+use std::str::FromStr;
 
-use wharf_tree::{Entry, Name, Node, TreePath};
-
-use super::{Engine, StepFailure};
+use super::{Engine, StepFailure, differing::differing};
 use crate::root::Root;
 
 /// Files in which package managers write when they ran, or the times and inode numbers of others. Two runs of one step differ in
@@ -56,8 +54,10 @@ impl Engine {
             return Ok(());
         }
         let (reused, ran) = (self.roots.tree(reused)?, self.roots.tree(ran)?);
-        let mut paths = BTreeSet::new();
-        differing(Some(&reused.root), Some(&ran.root), &TreePath::root(), &mut paths);
+        let mut paths: Vec<String> = differing(&reused.root, &ran.root)
+            .iter()
+            .map(|(path, _)| path.to_string())
+            .collect();
         if paths.is_empty() {
             let links = reused.links.0.iter().chain(&ran.links.0);
             paths.extend(links.flatten().map(ToString::to_string));
@@ -70,36 +70,6 @@ impl Engine {
             count: paths.len(),
             paths: paths.into_iter().take(SHOWN).collect(),
         })
-    }
-}
-
-/// The paths at and below `path` that two trees do not have alike, times aside.
-fn differing(one: Option<&Entry>, other: Option<&Entry>, path: &TreePath, paths: &mut BTreeSet<String>) {
-    match (one.map(|entry| &entry.node), other.map(|entry| &entry.node)) {
-        (Some(Node::Dir(one_dir, _)), Some(Node::Dir(other_dir, _))) => {
-            if one.map(|entry| &entry.attrs) != other.map(|entry| &entry.attrs) {
-                paths.insert(path.to_string());
-            }
-            if one_dir.digest() == other_dir.digest() {
-                return;
-            }
-            let names: BTreeSet<&Name> = one_dir
-                .entries()
-                .keys()
-                .chain(other_dir.entries().keys())
-                .collect();
-            for name in names {
-                let (one, other) = (one_dir.get(name.as_bytes()), other_dir.get(name.as_bytes()));
-                differing(one, other, &path.join(name), paths);
-            }
-        }
-        (one_node, other_node) => {
-            let alike =
-                one_node == other_node && one.map(|entry| &entry.attrs) == other.map(|entry| &entry.attrs);
-            if !alike {
-                paths.insert(path.to_string());
-            }
-        }
     }
 }
 

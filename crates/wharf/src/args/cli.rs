@@ -56,6 +56,8 @@ pub(crate) enum Verb {
     Store(StoreVerb),
     /// List the builds of the past, or show one
     History(HistoryArgs),
+    /// Tell why steps of a build ran, and why others did not
+    Explain(ExplainArgs),
     /// Tell what this machine offers to build steps
     Host(FormatArgs),
 }
@@ -203,6 +205,19 @@ pub(crate) enum StoreVerb {
 pub(crate) struct HistoryArgs {
     #[command(subcommand)]
     pub(crate) verb: Option<HistoryVerb>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `wharf explain`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ExplainArgs {
+    /// One step: its number, `stage/ordinal`, `:line` in the Dockerfile, or a part of its text
+    pub(crate) step: Option<String>,
+    /// The beginning of a build's name (`wharf history`); the last build when absent
+    #[arg(long, value_name = "BUILD")]
+    pub(crate) build: Option<String>,
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,

@@ -3,6 +3,7 @@
 mod line_buffer;
 mod plain;
 mod raw;
+mod reason;
 mod steps;
 mod summary;
 mod terminal;
@@ -13,7 +14,7 @@ use wharf_graph::event::Record;
 
 use crate::args::build::ProgressMode;
 
-pub(crate) use plain::cached;
+pub(crate) use reason::{because, cached, changed};
 pub(crate) use steps::StepTitles;
 pub(crate) use summary::Summary;
 

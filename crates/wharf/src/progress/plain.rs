@@ -8,10 +8,15 @@ use std::{
 
 use wharf_graph::{
     StepId,
-    event::{Event, PhaseId, Record, Reuse, Stream, Timestamp},
+    event::{Event, PhaseId, Record, Stream, Timestamp},
 };
 
-use super::{Display, Sink, line_buffer::LineBuffer, steps::StepTitles};
+use super::{
+    Display, Sink,
+    line_buffer::LineBuffer,
+    reason::{because, cached},
+    steps::StepTitles,
+};
 
 pub(super) struct Plain(Mutex<State>);
 
@@ -51,9 +56,12 @@ impl State {
             Event::PhaseFinished(phase) => {
                 self.phase_finished(phase.phase, phase.error.as_deref(), record.at);
             }
-            Event::StepStarted { step, .. } => {
+            Event::StepStarted { step, reason } => {
                 self.began.insert(*step, record.at);
                 self.line(&format!("#{} {}", step.0, self.titles.title(*step)));
+                if let Some(because) = reason.as_ref().and_then(because) {
+                    self.line(&format!("#{} {because}", step.0));
+                }
             }
             Event::StepLog { step, stream, data } => self.log(*step, *stream, &data.0, record.at),
             Event::StepCached { step, reason, .. } => {
@@ -72,6 +80,7 @@ impl State {
             Event::BuildStarted(_)
             | Event::GraphKnown { .. }
             | Event::StepProgress(_)
+            | Event::StepBrought { .. }
             | Event::BuildFinished(_) => {}
         }
     }
@@ -126,16 +135,6 @@ impl State {
     }
 }
 
-/// One word for why a step did not run.
-pub(crate) fn cached(reason: &Reuse) -> String {
-    match reason {
-        Reuse::Exact => "CACHED".to_owned(),
-        Reuse::Traced => "CACHED (what it read is unchanged)".to_owned(),
-        Reuse::SameAs { step } => format!("CACHED (same as #{})", step.0),
-        Reuse::Waited { pid } => format!("CACHED (by process {pid})"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::{Arc, Mutex};
@@ -168,6 +167,7 @@ mod tests {
             inputs: vec![],
             platform: String::new(),
             origin: None,
+            parts: Vec::new(),
         };
         let events = [
             Event::GraphKnown { steps: vec![info] },

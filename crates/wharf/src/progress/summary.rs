@@ -193,6 +193,7 @@ mod tests {
             inputs: inputs.iter().copied().map(StepId).collect(),
             platform: String::new(),
             origin: None,
+            parts: Vec::new(),
         }
     }
 

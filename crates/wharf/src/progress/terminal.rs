@@ -12,7 +12,12 @@ use wharf_graph::{
     event::{Event, PhaseId, Progress, Record, Stream, Timestamp},
 };
 
-use super::{Display, line_buffer::LineBuffer, plain::cached, steps::StepTitles};
+use super::{
+    Display,
+    line_buffer::LineBuffer,
+    reason::{because, cached},
+    steps::StepTitles,
+};
 
 /// How many lines of its output a running step shows.
 const TAIL: usize = 4;
@@ -98,7 +103,15 @@ impl Display for Terminal {
                     bar.finish_and_clear();
                 }
             }
-            Event::StepStarted { step, .. } => self.start(&mut state, *step, record.at),
+            Event::StepStarted { step, reason } => {
+                self.start(&mut state, *step, record.at);
+                if let (Some(running), Some(because)) =
+                    (state.running.get_mut(step), reason.as_ref().and_then(because))
+                {
+                    running.title += &format!(" ({because})");
+                    running.bar.set_message(running.title.clone());
+                }
+            }
             Event::StepLog { step, stream, data } => {
                 if let Some(running) = state.running.get_mut(step) {
                     running.log(*stream, &data.0);
@@ -116,7 +129,10 @@ impl Display for Terminal {
             Event::StepFailed { step, .. } => self.end(&mut state, *step, "✗", record.at),
             Event::StepInterrupted { step } => self.end(&mut state, *step, "-", record.at),
             Event::Warning(warning) => self.line(&format!("warning: {}", warning.message)),
-            Event::BuildStarted(_) | Event::GraphKnown { .. } | Event::BuildFinished(_) => {}
+            Event::BuildStarted(_)
+            | Event::GraphKnown { .. }
+            | Event::StepBrought { .. }
+            | Event::BuildFinished(_) => {}
         }
     }
 

@@ -182,8 +182,8 @@ impl Watched {
             let surplus = tail.len().saturating_sub(TAIL_BYTES);
             tail.drain(..surplus);
         }
-        if matches!(record.event, Event::StepFinished { .. }) {
-            self.tails.clear();
+        if let Event::StepFinished { step } | Event::StepCached { step, .. } = &record.event {
+            self.tails.remove(step);
         }
         // A record that cannot be written is no reason to fail a build.
         let _ = self.record.append(record);

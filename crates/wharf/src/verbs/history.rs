@@ -23,11 +23,12 @@ pub(crate) fn run(global: &GlobalArgs, args: &HistoryArgs) -> Result<ExitCode, R
     }
 }
 
-fn environment(error: impl std::error::Error + 'static) -> Report {
+pub(crate) fn environment(error: impl std::error::Error + 'static) -> Report {
     Report::new(Code::Environment, error)
 }
 
-fn records(store: &Store, id: &RecordId) -> Result<Vec<Record>, Report> {
+/// The events of a record; those of later versions that this one does not know are left out.
+pub(crate) fn records(store: &Store, id: &RecordId) -> Result<Vec<Record>, Report> {
     let lines = store.record(id).map_err(environment)?.unwrap_or_default();
     Ok(lines
         .into_iter()
@@ -160,7 +161,8 @@ fn shown(event: &Event, titles: &StepTitles, summary: &Summary) -> Option<String
     })
 }
 
-fn choose(store: &Store, build: Option<&str>) -> Result<RecordId, Report> {
+/// The record whose name begins so; the last one without a name.
+pub(crate) fn choose(store: &Store, build: Option<&str>) -> Result<RecordId, Report> {
     let found = store
         .find_records(build.unwrap_or_default())
         .map_err(environment)?;

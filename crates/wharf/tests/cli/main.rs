@@ -20,6 +20,7 @@ mod config;
 mod contexts;
 mod copy;
 mod errors;
+mod explain;
 mod images;
 mod interruption;
 mod mounts;
