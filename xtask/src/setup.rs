@@ -17,9 +17,11 @@ const NEEDS: &[(&str, &str)] = &[
     ("/usr/bin/pasta", "passt"),
     ("/usr/bin/setpriv", "util-linux"),
     ("/usr/bin/skopeo", "skopeo"),
+    ("/usr/bin/ssh-keygen", "openssh-client"),
     ("/usr/bin/umoci", "umoci"),
     ("/usr/bin/xz", "xz-utils"),
     ("/usr/include/stdio.h", "libc6-dev"),
+    ("/usr/sbin/sshd", "openssh-server"),
 ];
 
 /// The ordinary user as whom rootless tests run when the tests were started by root.

@@ -26,15 +26,18 @@ use wharf_store::Store;
 use crate::{
     context::{Context, ContextFiles},
     error::BuildError,
-    exec::{Engine, Lanes, Processes, RungChoice, SourceRoots, StepEnvironment, StepFailure, StepOutput},
+    exec::{
+        Agent, Engine, Lanes, Processes, RungChoice, SourceRoots, StepEnvironment, StepFailure, StepOutput,
+    },
     from_lock::FromLock,
     image_source::{ImageSourceError, Images},
     net::Network,
     output::{self, Exported},
     project,
     read::{self, ReadDockerfile},
-    request::{BuildRequest, ContextSource, NamedContext},
+    request::{BuildRequest, ContextSource, NamedContext, SshAgent},
     root::Roots,
+    ssh_agent::{KeyAgent, SshAgentError},
 };
 
 /// What a build needs of the machine.
@@ -110,6 +113,7 @@ pub fn build(
     cancel: &Cancel,
 ) -> Result<BuildResult, BuildError> {
     let phases = Phases::new(&**observer);
+    let agents = agents(request, machine)?;
     machine
         .images
         .begin(&request.bases, request.pull, Some(Arc::clone(observer)), cancel);
@@ -126,7 +130,7 @@ pub fn build(
     observer.observe(Event::GraphKnown {
         steps: graph.steps.iter().map(info).collect(),
     });
-    let engine = engine(request, machine, contexts, &graph);
+    let engine = engine(request, machine, contexts, agents, &graph);
     let solution = run(&graph, request, &engine, &**observer, cancel, &read)?;
     drop(held);
     if cancel.is_cancelled() {
@@ -322,12 +326,30 @@ fn named(context: &NamedContext) -> LowerContext {
     }
 }
 
-fn engine(request: &BuildRequest, machine: &Machine, contexts: Contexts, graph: &Graph) -> Engine {
+/// The agents of `--ssh`, those for key files started: a key that cannot be used is better known before the first step.
+fn agents(request: &BuildRequest, machine: &Machine) -> Result<BTreeMap<String, Agent>, SshAgentError> {
+    let open = |(id, agent): (&String, &SshAgent)| {
+        let agent = match agent {
+            SshAgent::Socket(socket) => Agent::Forwarded(socket.clone()),
+            SshAgent::Keys(paths) => Agent::Keys(Arc::new(KeyAgent::start(id, paths, &machine.store)?)),
+        };
+        Ok((id.clone(), agent))
+    };
+    request.ssh.iter().map(open).collect()
+}
+
+fn engine(
+    request: &BuildRequest,
+    machine: &Machine,
+    contexts: Contexts,
+    agents: BTreeMap<String, Agent>,
+    graph: &Graph,
+) -> Engine {
     let files = Arc::new(ContextFiles::default());
     machine.store.add_source(Arc::clone(&files) as _);
     let environment = StepEnvironment {
         secrets: request.secrets.clone(),
-        ssh: request.ssh.clone(),
+        ssh: agents,
         allow: request.allow.clone(),
         ..machine.environment.clone()
     };

@@ -41,6 +41,9 @@ pub enum BuildError {
         /// Why not.
         source: io::Error,
     },
+    /// An SSH agent cannot be given to steps.
+    #[error(transparent)]
+    Ssh(#[from] crate::ssh_agent::SshAgentError),
     /// The lock beside the Dockerfile cannot be used.
     #[error(transparent)]
     FromLock(#[from] crate::from_lock::FromLockError),
@@ -185,6 +188,7 @@ impl BuildError {
             Self::Base { source, .. } => source.hint(),
             Self::Step { source, .. } => source.hint(),
             Self::Output(output) => output.hint(),
+            Self::Ssh(error) => error.hint(),
             Self::ReadDockerfile { .. } => {
                 Some("name it with -f, or give the directory that holds it".to_owned())
             }
@@ -198,6 +202,7 @@ impl BuildError {
             Self::ReadDockerfile { source, .. } if source.kind() == io::ErrorKind::NotFound => Blame::Request,
             Self::Dockerfile { .. }
             | Self::NoContext
+            | Self::Ssh(crate::ssh_agent::SshAgentError::Key(_))
             | Self::Context(
                 ContextError::NotADirectory(_) | ContextError::Missing { .. } | ContextError::Ignore { .. },
             ) => Blame::Request,

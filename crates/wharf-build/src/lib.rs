@@ -18,6 +18,7 @@ pub mod git;
 pub mod image_source;
 pub mod net;
 pub mod project;
+pub mod ssh_agent;
 
 pub mod exec;
 pub mod root;

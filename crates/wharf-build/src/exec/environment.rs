@@ -1,6 +1,12 @@
 //! What every step sees besides its root: certificates, name resolution, secrets, agents, limits.
 
-use std::{collections::BTreeMap, fs, io, net::IpAddr, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    net::IpAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use wharf_graph::{NetworkMode, RunOp, SecurityMode, key::Resolved};
 use wharf_oci::Digest;
@@ -13,7 +19,8 @@ use super::{
 };
 use crate::{
     ca::{self, StepCa},
-    request::{Secret, SshAgent},
+    request::Secret,
+    ssh_agent::KeyAgent,
 };
 
 /// What every step of a build sees besides its root. None of it is part of a layer.
@@ -24,13 +31,31 @@ pub struct StepEnvironment {
     /// Secrets by id.
     pub secrets: BTreeMap<String, Secret>,
     /// Agents by id.
-    pub ssh: BTreeMap<String, SshAgent>,
+    pub ssh: BTreeMap<String, Agent>,
     /// Entitlements that were allowed.
     pub allow: Vec<String>,
     /// The system call filter.
     pub seccomp: SeccompChoice,
     /// The configured cache scope.
     pub scope: String,
+}
+
+/// An SSH agent of the build.
+#[derive(Debug, Clone)]
+pub enum Agent {
+    /// The user's, by its socket.
+    Forwarded(PathBuf),
+    /// One of this process.
+    Keys(Arc<KeyAgent>),
+}
+
+impl Agent {
+    fn socket(&self) -> &Path {
+        match self {
+            Self::Forwarded(socket) => socket,
+            Self::Keys(agent) => agent.socket(),
+        }
+    }
 }
 
 /// `--seccomp`.
@@ -234,7 +259,7 @@ impl StepEnvironment {
         tree: &Tree,
         mounts: &mut StepMounts,
     ) -> Result<Option<String>, StepFailure> {
-        let Some(SshAgent::Socket(socket)) = self.ssh.get(&mount.id) else {
+        let Some(agent) = self.ssh.get(&mount.id) else {
             return if mount.required {
                 Err(StepFailure::NoAgent(mount.id.clone()))
             } else {
@@ -247,7 +272,7 @@ impl StepEnvironment {
             .unwrap_or_else(|| format!("/run/buildkit/ssh_agent.{number}"));
         let owner = mount.owner;
         let socket = Mount::Socket {
-            source: socket.clone(),
+            source: agent.socket().to_owned(),
             target: PathBuf::from(&target),
             mode: owner.mode,
             uid: owner.uid,

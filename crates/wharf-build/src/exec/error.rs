@@ -167,7 +167,9 @@ impl StepFailure {
             Self::NoSecret(id) => Some(format!(
                 "give it with --secret id={id},src=FILE or --secret id={id},env=VARIABLE"
             )),
-            Self::NoAgent(id) => Some(format!("start ssh-agent and build with --ssh {id}")),
+            Self::NoAgent(id) => Some(format!(
+                "start ssh-agent and build with --ssh {id}, or give a key: --ssh {id}=FILE"
+            )),
             Self::Exit { code: 137, .. } => {
                 Some("the process was killed; it may have run out of memory".to_owned())
             }

@@ -36,7 +36,7 @@ use wharf_store::{Recorder, Store};
 pub use attached::Attached;
 pub use checkout::CheckoutJobError;
 pub use configure::StepConfigurer;
-pub use environment::{SeccompChoice, StepEnvironment};
+pub use environment::{Agent, SeccompChoice, StepEnvironment};
 pub use error::StepFailure;
 pub use identity::{IdentityError, resolve_owner, resolve_user};
 pub use lanes::Lanes;

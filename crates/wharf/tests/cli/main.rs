@@ -31,6 +31,8 @@ mod registry;
 mod reuse;
 mod rootless;
 mod run;
+mod ssh;
+mod sshd;
 mod stages;
 mod steps;
 mod store;
