@@ -15,7 +15,7 @@ use wharf_dockerfile::Dockerfile;
 use wharf_graph::{
     BaseImage, BaseRequest, Bases, ContextName, Graph, HostAlias, LowerOptions, NamedContext as LowerContext,
     NetworkMode, NoCache, PullPolicy, Ulimit,
-    event::{Event, PhaseFinished, PhaseId, PhaseKind, PhaseStarted, StepInfo},
+    event::{Event, PhaseFinished, PhaseId, PhaseKind, PhaseStarted, StepInfo, Warning},
     lower, required_bases,
 };
 use wharf_oci::Platform;
@@ -131,13 +131,55 @@ pub fn build(
         steps: graph.steps.iter().map(info).collect(),
     });
     let engine = engine(request, machine, contexts, agents, &graph);
-    let solution = run(&graph, request, &engine, &**observer, cancel, &read)?;
+    let made = heal(machine, &**observer, cancel, |cancel| {
+        let solution = run(&graph, request, &engine, &**observer, cancel, &read)?;
+        if cancel.is_cancelled() {
+            return Err(BuildError::Interrupted);
+        }
+        Ok(output::export(request, machine, &graph, &solution, &phases)?)
+    });
     drop(held);
-    if cancel.is_cancelled() {
-        return Err(BuildError::Interrupted);
+    Ok(BuildResult { exported: made? })
+}
+
+/// More objects than a crash leaves damaged on any path through a build.
+const HEALING_ATTEMPTS: usize = 200;
+
+/// Does `work`, and once more each time that it failed and an object of the store turned out to be damaged or lost: such an object is
+/// forgotten, so that the step which made it runs again.
+fn heal<T>(
+    machine: &Machine,
+    observer: &dyn Observer,
+    cancel: &Cancel,
+    work: impl Fn(&Cancel) -> Result<T, BuildError>,
+) -> Result<T, BuildError> {
+    for _ in 1..HEALING_ATTEMPTS {
+        let losses = machine.store.losses();
+        // A failed step cancels all others of its attempt, and those alone.
+        let attempt = Cancel::new();
+        let passed_on = attempt.clone();
+        let _hook = cancel.on_cancel(move || passed_on.cancel());
+        let done = work(&attempt);
+        let Err(error) = &done else { return done };
+        if cancel.is_cancelled() || machine.store.losses() == losses {
+            return done;
+        }
+        observer.observe(Event::Warning(Warning {
+            code: None,
+            message: format!(
+                "the store has lost something and makes it anew: {}",
+                innermost(error)
+            ),
+            hint: None,
+            span: None,
+        }));
     }
-    let exported = output::export(request, machine, &graph, &solution, &phases)?;
-    Ok(BuildResult { exported })
+    work(cancel)
+}
+
+fn innermost(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.last().map(ToString::to_string).unwrap_or_default()
 }
 
 fn info(step: &wharf_graph::Step) -> StepInfo {

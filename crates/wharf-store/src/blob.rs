@@ -62,7 +62,7 @@ impl Store {
     /// unless the disk itself decays: who must be sure uses [`Store::read_blob`] or [`BlobRead::open`].
     pub fn open_blob(&self, digest: &Digest) -> Result<File, BlobError> {
         let Some(file) = self.disk().open_file(&layout::blob(digest))? else {
-            return self.fetch(digest);
+            return self.fetch_or_forget(digest);
         };
         let stat = rustix::fs::fstat(&file).map_err(self.disk().fail("read", &layout::blob(digest)))?;
         if !self.doubts(&stat)? || self.sound_blob(digest)?.is_some() {

@@ -1,6 +1,6 @@
 //! What follows from an object that turned out to be damaged: it goes, and so does every answer that would lead to it.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::atomic::Ordering};
 
 use wharf_oci::Digest;
 use wharf_tree::TreeDigest;
@@ -48,11 +48,22 @@ impl Store {
     /// Forgets every result, memo and slot that leads to this blob, which is missing or damaged and which no source gives: a later
     /// build then runs the step again instead of failing on it for ever. Reads every tree.
     pub fn forget_users_of(&self, blob: &Digest) -> Result<(), StoreError> {
+        self.count_loss();
         self.forget(Lost {
             blobs: HashSet::from([*blob]),
             ..Lost::default()
         })
         .map(drop)
+    }
+
+    /// How many objects this handle has found damaged or lost. Each is gone, and so is what led to it, so that who failed because of
+    /// one gets further when he tries again.
+    pub fn losses(&self) -> u64 {
+        self.inner.losses.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn count_loss(&self) {
+        self.inner.losses.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Removes a blob whose bytes are not its own.

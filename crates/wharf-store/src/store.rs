@@ -6,7 +6,7 @@ use std::{
     io::{self, Write},
     os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, OnceLock, PoisonError, RwLock},
+    sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, atomic::AtomicU64},
 };
 
 use rustix::fs::Stat;
@@ -72,6 +72,8 @@ pub(crate) struct Inner {
     pub(crate) fetches: Fetches,
     pub(crate) layers: Mutex<HashMap<LayerId, Arc<Layer>>>,
     pub(crate) trees: Mutex<HashMap<LayerId, Arc<Tree>>>,
+    /// How many objects turned out to be damaged or lost.
+    pub(crate) losses: AtomicU64,
 }
 
 /// The record in [`FORMAT`].
@@ -103,6 +105,7 @@ impl Store {
             fetches: Fetches::default(),
             layers: Mutex::default(),
             trees: Mutex::default(),
+            losses: AtomicU64::default(),
         };
         Ok(Self {
             inner: Arc::new(inner),

@@ -148,6 +148,7 @@ impl Store {
     /// Removes a damaged object: from now on it is missing.
     fn damaged(&self, digest: TreeDigest, place: &str, reason: String) -> Result<TreeError, StoreError> {
         self.disk().remove(place)?;
+        self.count_loss();
         Ok(TreeError::Corrupt { digest, reason })
     }
 }

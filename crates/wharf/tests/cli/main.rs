@@ -21,6 +21,7 @@ mod contexts;
 mod copy;
 mod errors;
 mod explain;
+mod faults;
 mod images;
 mod interruption;
 mod mounts;

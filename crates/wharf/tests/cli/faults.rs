@@ -1,0 +1,440 @@
+//! What may go wrong at any moment: kills at counted system calls, a boot that ended unclean, full disks, a root that is taken away,
+//! damaged objects. After each of them the next build makes what an undisturbed one makes.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::Read as _,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    thread,
+    time::Instant,
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::{context::TestContext, outcome::Outcome};
+
+/// Every kind of work that writes to the store: a context, a copy, steps that make, remove and link, a stage, a cache.
+const DOCKERFILE: &str = "
+    FROM busybox AS one
+    WORKDIR /w
+    COPY a b ./
+    RUN cat a b > c && ln c d && rm a && mkdir -p e/f && echo x > e/f/g
+    RUN --mount=type=cache,target=/cache echo y > /cache/z && cat c > h
+    FROM busybox
+    COPY --from=one /w /w
+    COPY dir /dir
+    RUN cat /w/h /dir/* > /last
+";
+
+/// The system calls by which the store changes, and how many moments of each are tried: in a usual run, and in a long one.
+const CALLS: &[(&str, usize, usize)] = &[
+    ("rename,renameat,renameat2", 60, 200),
+    ("link,linkat", 8, 20),
+    ("unlink,unlinkat", 20, 60),
+    ("fsync,fdatasync,syncfs", 4, 8),
+    ("write,pwrite64,writev,ftruncate,copy_file_range", 50, 200),
+    ("openat,mkdir,mkdirat,utimensat", 50, 200),
+];
+
+fn is_heavy() -> bool {
+    std::env::var_os("WHARF_TEST_HEAVY").is_some()
+}
+
+/// A project on an empty store, and the arguments of its build.
+fn project() -> Option<(TestContext, Vec<String>)> {
+    let context = TestContext::new();
+    context.write("a", "one\n");
+    context.write("b", "two\n");
+    for number in 0..5 {
+        context.write(format!("dir/{number}"), "text\n");
+    }
+    context.write("Dockerfile", DOCKERFILE);
+    let tar = context.out("image.tar");
+    let output = format!("type=tar,dest={}", tar.display());
+    let args = context.build_args(&["-t", "app", "-o", "type=image", "-o", &output])?;
+    Some((context, args))
+}
+
+/// Paths of the image with type, mode, owner, target and content, and its configuration without times.
+fn made(context: &TestContext) -> (BTreeMap<String, String>, String) {
+    let mut archive = tar::Archive::new(fs::File::open(context.out("image.tar")).expect("it was built"));
+    let entries = archive.entries().expect("a tar").map(|entry| {
+        let mut entry = entry.expect("a whole tar");
+        let (header, mut bytes) = (entry.header().clone(), Vec::new());
+        entry.read_to_end(&mut bytes).expect("a whole tar");
+        let shown = format!(
+            "{:?} {:?} {:?}:{:?} {:?} {}",
+            header.entry_type(),
+            header.mode(),
+            header.uid(),
+            header.gid(),
+            entry.link_name(),
+            wharf_oci::Digest::of(&bytes).short()
+        );
+        (entry.path().expect("a path").display().to_string(), shown)
+    });
+    (entries.collect(), context.inspect("app", "/config/config"))
+}
+
+/// After whatever happened: nothing is mounted or held, a build gives what it should, and the store is whole.
+fn assert_recovers(
+    context: &TestContext,
+    args: &[String],
+    expected: &(BTreeMap<String, String>, String),
+    what: &str,
+) {
+    let mounts = fs::read_to_string("/proc/self/mounts").expect("proc is mounted");
+    let store = context.store().display().to_string();
+    assert!(!mounts.contains(&store), "{what}: {mounts}");
+    let built = context.wharf(args);
+    assert_eq!(built.code, 0, "{what}: {}", built.stderr);
+    assert_eq!(made(context), *expected, "{what}");
+    let verified = context.wharf(["store", "verify"]);
+    assert_eq!(verified.code, 0, "{what}: {}{}", verified.stdout, verified.stderr);
+    let left = fs::read_dir(context.store().join("v1/work")).map_or(0, Iterator::count);
+    assert_eq!(left, 0, "{what}: scratch directories of builds that are gone");
+}
+
+fn expected() -> Option<(BTreeMap<String, String>, String)> {
+    let (context, args) = project()?;
+    context.wharf(&args).success();
+    Some(made(&context))
+}
+
+fn has_strace() -> bool {
+    let there = Path::new("/usr/bin/strace").exists();
+    if !there {
+        wharf_testkit::skip("strace is not installed (apt: strace)");
+    }
+    there
+}
+
+#[test]
+fn a_kill_at_any_change_of_the_store_leaves_one_that_goes_on() {
+    let Some(expected) = expected().filter(|_| has_strace()) else {
+        return;
+    };
+    let mut moments = 0;
+    for (calls, short, long) in CALLS {
+        let wanted = if is_heavy() { *long } else { *short };
+        for count in (1..).take(wanted) {
+            let (context, args) = project().expect("it built before");
+            let wharf = context.command(&args);
+            let mut strace = context.command(Vec::<String>::new());
+            let inject = format!("inject={calls}:signal=KILL:when={count}");
+            strace = traced(&strace, &wharf, &inject);
+            let killed = Outcome::of(&mut strace);
+            if killed.code == 0 {
+                break;
+            }
+            moments += 1;
+            assert_recovers(&context, &args, &expected, &format!("{calls} number {count}"));
+        }
+    }
+    assert!(moments >= 150, "{moments} moments");
+}
+
+/// `wharf` below strace in the same surroundings; the calls are counted for each thread.
+fn traced(surroundings: &Command, wharf: &Command, inject: &str) -> Command {
+    let mut strace = Command::new("/usr/bin/strace");
+    strace
+        .args(["-f", "-qq", "-o", "/dev/null", "-e", inject])
+        .arg(wharf.get_program())
+        .args(wharf.get_args())
+        .env_clear()
+        .stdin(Stdio::null());
+    for (name, value) in surroundings.get_envs() {
+        if let Some(value) = value {
+            strace.env(name, value);
+        }
+    }
+    if let Some(directory) = surroundings.get_current_dir() {
+        strace.current_dir(directory);
+    }
+    strace
+}
+
+#[test]
+fn a_kill_at_any_time_leaves_a_store_that_goes_on() {
+    let Some(expected) = expected() else { return };
+    let whole = {
+        let (context, args) = project().expect("it built before");
+        let begin = Instant::now();
+        context.wharf(&args).success();
+        begin.elapsed()
+    };
+    let times: u32 = if is_heavy() { 200 } else { 50 };
+    for part in 0..times {
+        let (context, args) = project().expect("it built before");
+        let mut child = context
+            .command(&args)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the binary runs");
+        thread::sleep(whole * part / times);
+        let _ = kill_process(Pid::from_child(&child), Signal::KILL);
+        child.wait().expect("it ends");
+        assert_recovers(
+            &context,
+            &args,
+            &expected,
+            &format!("after {part}/{times} of the time"),
+        );
+    }
+}
+
+/// Every file below a directory.
+fn files(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+    paths.sort();
+    paths
+        .into_iter()
+        .flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] })
+        .collect()
+}
+
+/// Runs a command where the machine says that it was started again since.
+fn after_another_boot(command: &Command, boot: &Path) -> Outcome {
+    let script = format!(
+        "mount --bind {} /proc/sys/kernel/random/boot_id && exec \"$@\"",
+        boot.display()
+    );
+    let mut unshared = Command::new("unshare");
+    unshared
+        .args(["--mount", "sh", "-c", &script, "sh"])
+        .arg(command.get_program())
+        .args(command.get_args())
+        .env_clear();
+    for (name, value) in command.get_envs() {
+        if let Some(value) = value {
+            unshared.env(name, value);
+        }
+    }
+    if let Some(directory) = command.get_current_dir() {
+        unshared.current_dir(directory);
+    }
+    Outcome::of(&mut unshared)
+}
+
+#[test]
+fn a_boot_that_ended_unclean_costs_what_was_not_yet_on_disk() {
+    let Some(expected) = expected() else { return };
+    if !rustix::process::geteuid().is_root() {
+        wharf_testkit::skip("only root can play another boot");
+        return;
+    }
+    let rounds = if is_heavy() { 40 } else { 10 };
+    for round in 0..rounds {
+        let (context, args) = project().expect("it built before");
+        context.wharf(&args).success();
+        lose_power(&context, round);
+        let boot = context.out("boot_id");
+        fs::write(&boot, format!("0f0f0f0f-0000-4000-8000-{round:012}\n")).expect("a writable place");
+        let built = after_another_boot(&context.command(&args), &boot);
+        assert_eq!(built.code, 0, "round {round}: {}", built.stderr);
+        assert_eq!(made(&context), expected, "round {round}");
+        // What the build had no need of is found and forgotten by the first look at everything.
+        let verify = || after_another_boot(&context.command(["store", "verify"]), &boot);
+        verify();
+        let verified = verify();
+        assert_eq!(
+            verified.code, 0,
+            "round {round}: {}{}",
+            verified.stdout, verified.stderr
+        );
+        let built = after_another_boot(&context.command(&args), &boot);
+        assert_eq!(built.code, 0, "round {round}: {}", built.stderr);
+        assert_eq!(made(&context), expected, "round {round}");
+    }
+}
+
+/// Empties, cuts and zeroes objects, as file systems do that had not written them yet, and forgets that anything was.
+fn lose_power(context: &TestContext, round: usize) {
+    let store = context.store().join("v1");
+    for boot in files(&store.join("boots")) {
+        fs::remove_file(boot).expect("it is ours");
+    }
+    let kinds = [
+        "blobs", "trees", "times", "results", "paths", "slots", "heads", "memo", "stat",
+    ];
+    let objects = kinds.iter().flat_map(|kind| files(&store.join(kind)));
+    for (index, object) in objects.enumerate() {
+        let bytes = fs::read(&object).expect("it is ours");
+        let damaged = match (index * 7 + round * 3) % 11 {
+            0 => Vec::new(),
+            1 => bytes[..bytes.len() / 2].to_vec(),
+            2 => vec![0; bytes.len()],
+            _ => continue,
+        };
+        let modified = fs::metadata(&object)
+            .and_then(|info| info.modified())
+            .expect("it is there");
+        fs::write(&object, damaged).expect("it is ours");
+        let file = fs::File::options().write(true).open(&object).expect("it is ours");
+        file.set_modified(modified).expect("it is ours");
+    }
+}
+
+/// A small disk at the store's place, in a mount namespace that ends with the command.
+fn on_a_small_disk(context: &TestContext, script: &str) -> Outcome {
+    let store = context.store();
+    fs::create_dir_all(&store).expect("a writable place");
+    let wharf = env!("CARGO_BIN_EXE_wharf");
+    let script = format!(
+        "mount -t tmpfs -o size=24m none {store} && WHARF={wharf} && {script}",
+        store = store.display()
+    );
+    let plain = context.command(Vec::<String>::new());
+    let mut unshared = Command::new("unshare");
+    unshared.args(["--mount", "sh", "-c", &script]).env_clear();
+    for (name, value) in plain.get_envs() {
+        if let Some(value) = value {
+            unshared.env(name, value);
+        }
+    }
+    unshared.current_dir(context.path(""));
+    Outcome::of(&mut unshared)
+}
+
+#[test]
+fn a_full_disk_is_told_and_harms_nothing() {
+    let context = TestContext::new();
+    let Some(args) = context.build_args(&[]) else {
+        return;
+    };
+    if !rustix::process::geteuid().is_root() {
+        wharf_testkit::skip("only root can mount a small disk");
+        return;
+    }
+    let args = args
+        .iter()
+        .map(|arg| format!("'{arg}'"))
+        .collect::<Vec<_>>()
+        .join(" ");
+    let store = context.store().display().to_string();
+    fs::write(context.path("large"), vec![7; 40 << 20]).expect("a writable place");
+    let grown = format!("mount -o remount,size=400m {store} && $WHARF {args} && $WHARF store verify");
+    // In the store: a file of the context does not fit.
+    context.write("Dockerfile", "FROM busybox\nCOPY large /large\n");
+    let outcome = on_a_small_disk(&context, &format!("$WHARF {args}; echo code $?; {grown}"));
+    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+    assert!(
+        outcome.stdout.contains("code 3"),
+        "{}{}",
+        outcome.stdout,
+        outcome.stderr
+    );
+    assert!(
+        outcome.stderr.contains("No space left on device"),
+        "{}",
+        outcome.stderr
+    );
+    // In the root of a step: its own process is told, and fails.
+    context.write(
+        "Dockerfile",
+        "FROM busybox\nRUN dd if=/dev/zero of=/large bs=1M count=40\n",
+    );
+    let outcome = on_a_small_disk(&context, &format!("$WHARF {args}; echo code $?; {grown}"));
+    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+    assert!(
+        outcome.stdout.contains("code 1"),
+        "{}{}",
+        outcome.stdout,
+        outcome.stderr
+    );
+    assert!(
+        outcome.stderr.contains("No space left on device"),
+        "{}",
+        outcome.stderr
+    );
+}
+
+#[test]
+fn a_root_that_is_taken_away_fails_its_step_and_leaves_no_result() {
+    const CONNECTIONS: &str = "/sys/fs/fuse/connections";
+    if !rustix::process::geteuid().is_root() {
+        wharf_testkit::skip("only root can abort FUSE connections");
+        return;
+    }
+    let context = TestContext::new();
+    let dockerfile = "FROM busybox\nCOPY later /later\nRUN echo begun; sleep 2; cat /later > /out || :\n";
+    context.write("later", "text");
+    context.write("Dockerfile", dockerfile);
+    let Some(args) = context.build_args(&[]) else {
+        return;
+    };
+    let script = format!(
+        "mount -t fusectl none {CONNECTIONS} && ls {CONNECTIONS} > {before}; \"$@\" & build=$!; \
+         for i in 1 2 3 4 5 6 7 8 9 10; do sleep 0.1; ls {CONNECTIONS} | grep -vxFf {before} > {now} && break; done; sleep 0.3; \
+         for c in $(cat {now}); do echo 1 > {CONNECTIONS}/$c/abort; done; wait $build",
+        before = context.out("before").display(),
+        now = context.out("now").display()
+    );
+    let wharf = context.command(&args);
+    let mut command = Command::new("unshare");
+    command
+        .args(["--mount", "sh", "-c", &script, "sh"])
+        .arg(wharf.get_program())
+        .args(wharf.get_args())
+        .env_clear();
+    for (name, value) in wharf.get_envs() {
+        if let Some(value) = value {
+            command.env(name, value);
+        }
+    }
+    let broken = Outcome::of(command.current_dir(context.path("")));
+    let events = format!("{}{}", broken.stdout, broken.stderr);
+    if fs::read_to_string(context.out("now"))
+        .unwrap_or_default()
+        .trim()
+        .is_empty()
+    {
+        wharf_testkit::skip("FUSE connections cannot be seen here");
+        return;
+    }
+    assert_eq!(broken.code, 3, "{events}");
+    assert!(
+        events.contains("FUSE connection") || events.contains("taken away"),
+        "{events}"
+    );
+    let built = context.wharf(&args).success();
+    assert!(
+        built.stderr.contains("1 step run"),
+        "the failed step has no result: {}",
+        built.stderr
+    );
+    context.wharf(["store", "verify"]).success();
+}
+
+#[test]
+fn what_a_step_leaves_running_is_ended_and_its_work_until_then_counts() {
+    let context = TestContext::new();
+    let dockerfile = "FROM busybox\nRUN (while :; do echo x >> /log; done) & sleep 0.2; echo y > /done\nRUN test -s /log\n";
+    let Some(built) = context.build(dockerfile, &["-t", "app"]) else {
+        return;
+    };
+    built.success();
+    let again = context
+        .build(dockerfile, &["-t", "app"])
+        .expect("it built")
+        .success();
+    assert!(again.stderr.contains("0 steps run"), "{}", again.stderr);
+    assert_eq!(context.file("app", "done"), "y\n");
+}
+
+#[test]
+fn a_step_that_fails_or_is_stopped_leaves_no_result() {
+    let context = TestContext::new();
+    let dockerfile = "FROM busybox\nRUN echo x > /x; exit 7\n";
+    let Some(failed) = context.build(dockerfile, &[]) else {
+        return;
+    };
+    failed.exits(1);
+    let kept = |kind: &str| files(&context.store().join("v1").join(kind)).len();
+    assert_eq!((kept("results"), kept("slots"), kept("heads")), (0, 0, 0));
+    context.build(dockerfile, &[]).expect("it ran").exits(1);
+}
