@@ -71,10 +71,11 @@ impl Store {
         self.fetch_or_forget(digest)
     }
 
-    /// Fetches a blob in place of a damaged one. Where that is impossible, nothing leads to it any more.
+    /// Fetches a blob in place of a damaged or lost one. Where no source has it, nothing leads to it any more; a source that fails may
+    /// have it tomorrow.
     fn fetch_or_forget(&self, digest: &Digest) -> Result<File, BlobError> {
         let fetched = self.fetch(digest);
-        if fetched.is_err() {
+        if matches!(fetched, Err(BlobError::Missing(_))) {
             self.forget_users_of(digest)?;
         }
         fetched
