@@ -4,7 +4,6 @@
 //! has been filled, `<n>.filled`. Number 0 is everybody's; the others are made for `private` users that found the lower numbers in use.
 
 use std::{
-    fs::File,
     io,
     path::{Path, PathBuf},
 };
@@ -14,7 +13,7 @@ use rustix::fs::{FlockOperation, flock};
 use crate::{
     error::StoreError,
     layout::{self, CACHES},
-    lock::{self, Attempt, Wait},
+    lock::{self, Attempt, Flock, Wait},
     store::Store,
 };
 
@@ -38,7 +37,7 @@ pub struct CacheMount {
     path: PathBuf,
     sharing: Sharing,
     filled: bool,
-    lock: File,
+    lock: Flock,
 }
 
 impl CacheMount {

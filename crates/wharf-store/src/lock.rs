@@ -7,7 +7,10 @@ use std::{
     fs::File,
     io::Read,
     ops::ControlFlow,
-    os::unix::fs::FileExt,
+    os::{
+        fd::{AsFd, BorrowedFd},
+        unix::fs::FileExt,
+    },
     process, thread,
     time::{Duration, Instant},
 };
@@ -43,7 +46,25 @@ pub struct Lock {
     store: Store,
     place: String,
     /// The lock itself; closed after the file at `place` is gone.
-    _file: File,
+    _file: Flock,
+}
+
+/// A file under `flock(2)`. Unlocked when dropped: closing it is not enough, for a child that another thread is just starting has it open,
+/// too, until it becomes another program.
+#[derive(Debug)]
+pub(crate) struct Flock(File);
+
+impl AsFd for Flock {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl Drop for Flock {
+    fn drop(&mut self) {
+        // The file is closed next, and by that it is unlocked sooner or later.
+        let _ = flock(&self.0, FlockOperation::Unlock);
+    }
 }
 
 impl Drop for Lock {
@@ -127,7 +148,7 @@ pub(crate) fn try_lock(
     disk: &Disk,
     place: &str,
     operation: FlockOperation,
-) -> Result<Attempt<File>, StoreError> {
+) -> Result<Attempt<Flock>, StoreError> {
     loop {
         let file = disk.open_or_create(place)?;
         match flock(&file, operation) {
@@ -143,7 +164,7 @@ pub(crate) fn try_lock(
                 file.set_len(0)
                     .and_then(|()| file.write_at(process::id().to_string().as_bytes(), 0)),
             );
-            return Ok(Attempt::Taken(file));
+            return Ok(Attempt::Taken(Flock(file)));
         }
     }
 }

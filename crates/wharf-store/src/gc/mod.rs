@@ -11,7 +11,7 @@ mod plan;
 mod prune;
 mod sweep;
 
-use std::{fs::File, time::Duration};
+use std::time::Duration;
 
 use rustix::fs::FlockOperation;
 
@@ -21,7 +21,7 @@ use crate::{
     error::StoreError,
     layout::{self, LOCKS, TRASH},
     lease::{self, State},
-    lock::{self, Attempt},
+    lock::{self, Attempt, Flock},
     root::Root,
     stamp::Stamp,
     store::Store,
@@ -149,7 +149,7 @@ impl Store {
     }
 
     /// One process at a time collects garbage or verifies. What a killed one has left is undone first.
-    pub(crate) fn lock_maintenance(&self) -> Result<File, GcError> {
+    pub(crate) fn lock_maintenance(&self) -> Result<Flock, GcError> {
         match try_lock(self.disk())? {
             Attempt::Taken(lock) => {
                 sweep::restore(self.disk())?;
@@ -171,7 +171,7 @@ pub(crate) fn undo_killed(disk: &Disk) -> Result<(), StoreError> {
     }
 }
 
-fn try_lock(disk: &Disk) -> Result<Attempt<File>, StoreError> {
+fn try_lock(disk: &Disk) -> Result<Attempt<Flock>, StoreError> {
     let place = layout::file(LOCKS, "maintenance");
     lock::try_lock(disk, &place, FlockOperation::NonBlockingLockExclusive)
 }
