@@ -4,32 +4,21 @@
 //! there. Nothing is mounted over a path that an image may own, and neither the files nor the variables are part of a key,
 //! a layer or an image.
 
+mod host;
 mod jks;
+mod pem;
 
 use std::{
     collections::BTreeMap,
     fs, io,
     path::{Path, PathBuf},
+    sync::{Arc, OnceLock},
 };
+
+use host::HostTrust;
 
 /// Where the files lie inside a step.
 pub const DIRECTORY: &str = "/run/wharf/ca";
-
-/// Folders into which administrators put certificates of their own, by distribution.
-const ADDED: &[&str] = &[
-    "/usr/local/share/ca-certificates",          // Debian, Ubuntu, Alpine
-    "/etc/pki/ca-trust/source/anchors",          // Fedora, RHEL
-    "/etc/pki/trust/anchors",                    // SUSE
-    "/etc/ca-certificates/trust-source/anchors", // Arch
-];
-
-/// Merged bundles, which hold the public authorities and the added ones.
-const BUNDLES: &[&str] = &[
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
-    "/etc/ssl/ca-bundle.pem",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-];
 
 /// The bundle once more, for Java.
 const KEYSTORE: &str = "truststore.jks";
@@ -60,6 +49,45 @@ pub enum CaChoice {
     File(PathBuf),
 }
 
+/// What steps get, found out when the first one runs: a build that runs none does not read hundreds of certificates.
+#[derive(Debug, Clone)]
+pub struct Certificates {
+    choice: CaChoice,
+    loaded: Arc<OnceLock<Result<StepCa, Arc<CaError>>>>,
+}
+
+impl Default for Certificates {
+    fn default() -> Self {
+        Self::new(CaChoice::None)
+    }
+}
+
+impl Certificates {
+    /// Those of `choice`.
+    pub fn new(choice: CaChoice) -> Self {
+        Self {
+            choice,
+            loaded: Arc::default(),
+        }
+    }
+
+    /// Whether the file of `choice` can be used: better known before the first step.
+    pub fn check(&self) -> Result<(), CaError> {
+        match &self.choice {
+            CaChoice::File(path) => certificates_in(path).map(drop),
+            CaChoice::HostIfAdded | CaChoice::Host | CaChoice::None => Ok(()),
+        }
+    }
+
+    /// What a step gets.
+    pub fn get(&self) -> Result<&StepCa, Arc<CaError>> {
+        let loaded = self
+            .loaded
+            .get_or_init(|| StepCa::load(&self.choice).map_err(Arc::new));
+        loaded.as_ref().map_err(Arc::clone)
+    }
+}
+
 /// The files and variables that a step gets.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StepCa {
@@ -88,15 +116,16 @@ pub enum CaError {
 impl StepCa {
     /// Reads what `choice` names.
     pub fn load(choice: &CaChoice) -> Result<Self, CaError> {
+        let host = HostTrust::new("/");
         let added = match choice {
             CaChoice::None => return Ok(Self::default()),
             CaChoice::File(path) => certificates_in(path)?,
-            CaChoice::Host | CaChoice::HostIfAdded => added_to_host()?,
+            CaChoice::Host | CaChoice::HostIfAdded => host.added()?,
         };
         if added.is_empty() && *choice == CaChoice::HostIfAdded {
             return Ok(Self::default());
         }
-        Ok(Self::from_parts(&host_bundle()?, &added))
+        Ok(Self::from_parts(&host.bundle()?, &added))
     }
 
     /// Whether steps get nothing.
@@ -111,6 +140,8 @@ impl StepCa {
             [bundle, b"\n", added].concat()
         };
         let bundle_path = format!("{DIRECTORY}/ca-bundle.pem");
+        // Debian's wget asks GnuTLS, which knows no variable.
+        let wget = format!("ca_certificate = {bundle_path}\n").into_bytes();
         let apt = format!("Acquire::https::CaInfo \"{bundle_path}\";\n").into_bytes();
         let mut env: Vec<_> = BUNDLE_VARIABLES
             .iter()
@@ -118,6 +149,7 @@ impl StepCa {
             .collect();
         env.push(("NODE_EXTRA_CA_CERTS", format!("{DIRECTORY}/added.pem")));
         env.push(("APT_CONFIG", format!("{DIRECTORY}/apt.conf")));
+        env.push(("WGETRC", format!("{DIRECTORY}/wgetrc")));
         env.push(("DENO_CERT", format!("{DIRECTORY}/added.pem")));
         env.push(("JAVA_TOOL_OPTIONS", java_options()));
         let added = if added.is_empty() {
@@ -131,6 +163,7 @@ impl StepCa {
                 ("ca-bundle.pem", merged),
                 ("added.pem", added),
                 ("apt.conf", apt),
+                ("wgetrc", wget),
             ]),
             env,
         }
@@ -146,65 +179,17 @@ fn java_options() -> String {
 }
 
 fn contains(bundle: &[u8], added: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(added);
-    let bundle = String::from_utf8_lossy(bundle);
-    text.split("-----BEGIN CERTIFICATE-----")
-        .skip(1)
-        .all(|certificate| {
-            let body = certificate.split("-----END").next().unwrap_or_default().trim();
-            bundle.contains(body)
-        })
-}
-
-fn added_to_host() -> Result<Vec<u8>, CaError> {
-    let mut all = Vec::new();
-    for folder in ADDED {
-        for path in files_below(Path::new(folder)) {
-            let bytes = read(&path)?;
-            if is_pem(&bytes) {
-                all.extend_from_slice(&bytes);
-                all.push(b'\n');
-            }
-        }
-    }
-    Ok(all)
-}
-
-fn files_below(folder: &Path) -> Vec<PathBuf> {
-    let mut paths = Vec::new();
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let path = entry.path();
-        if path.is_dir() {
-            paths.extend(files_below(&path));
-        } else {
-            paths.push(path);
-        }
-    }
-    paths.sort();
-    paths
-}
-
-fn host_bundle() -> Result<Vec<u8>, CaError> {
-    BUNDLES
-        .iter()
-        .map(Path::new)
-        .find(|path| path.exists())
-        .map_or(Ok(Vec::new()), read)
+    let known = pem::bodies(bundle);
+    pem::bodies(added).is_subset(&known)
 }
 
 fn certificates_in(path: &Path) -> Result<Vec<u8>, CaError> {
     let bytes = read(path)?;
-    if is_pem(&bytes) {
-        Ok(bytes)
-    } else {
+    if pem::bodies(&bytes).is_empty() {
         Err(CaError::NoCertificate(path.to_owned()))
+    } else {
+        Ok(bytes)
     }
-}
-
-fn is_pem(bytes: &[u8]) -> bool {
-    bytes
-        .windows(27)
-        .any(|window| window == b"-----BEGIN CERTIFICATE-----")
 }
 
 fn read(path: impl AsRef<Path>) -> Result<Vec<u8>, CaError> {

@@ -4,7 +4,7 @@ use std::{env, fs, path::PathBuf, sync::Arc};
 
 use wharf_build::{
     build::Machine,
-    ca::{CaChoice, StepCa},
+    ca::{CaChoice, Certificates},
     exec::{Processes, RungChoice, SeccompChoice, StepEnvironment},
     image_source::{BaseOptions, Images, ImagesOptions},
     net::Network,
@@ -140,8 +140,10 @@ fn environment(local: &Local, choices: &Choices) -> Result<StepEnvironment, Repo
             )
         })?),
     };
+    let ca = Certificates::new(ca);
+    ca.check().map_err(|error| Report::new(Code::Usage, error))?;
     Ok(StepEnvironment {
-        ca: StepCa::load(&ca).map_err(|error| Report::new(Code::Usage, error))?,
+        ca,
         seccomp,
         ..StepEnvironment::default()
     })

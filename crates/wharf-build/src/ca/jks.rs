@@ -55,12 +55,9 @@ fn checksum(content: &[u8]) -> [u8; 20] {
 
 /// The DER of each certificate; what is no base64 is left out.
 fn certificates(pem: &[u8]) -> Vec<Vec<u8>> {
-    let text = String::from_utf8_lossy(pem);
-    let blocks = text.split("-----BEGIN CERTIFICATE-----").skip(1);
-    let decoded = blocks.filter_map(|block| {
-        let body: String = block.split("-----END").next()?.split_whitespace().collect();
-        STANDARD.decode(body).ok()
-    });
+    let decoded = super::pem::blocks(pem)
+        .into_iter()
+        .filter_map(|body| STANDARD.decode(body).ok());
     decoded.filter(|der| !der.is_empty()).collect()
 }
 

@@ -18,7 +18,7 @@ use super::{
     mounts::{StepMounts, public_file},
 };
 use crate::{
-    ca::{self, StepCa},
+    ca::{self, Certificates},
     request::Secret,
     ssh_agent::KeyAgent,
 };
@@ -27,7 +27,7 @@ use crate::{
 #[derive(Debug, Clone, Default)]
 pub struct StepEnvironment {
     /// The machine's certificates.
-    pub ca: StepCa,
+    pub ca: Certificates,
     /// Secrets by id.
     pub secrets: BTreeMap<String, Secret>,
     /// Agents by id.
@@ -154,9 +154,9 @@ impl StepEnvironment {
             public_file("/etc/hosts", hosts_file(hosts, hostname)),
             false,
         )?;
-        if !self.ca.is_empty() {
-            let files = self
-                .ca
+        let certificates = self.ca.get().map_err(StepFailure::Certificates)?;
+        if !certificates.is_empty() {
+            let files = certificates
                 .files
                 .iter()
                 .map(|(name, bytes)| SyntheticFile::public(*name, bytes.clone()));
@@ -178,10 +178,10 @@ impl StepEnvironment {
     ) -> Vec<std::ffi::OsString> {
         let mut variables: Vec<(String, String)> = run.env.to_vec();
         let added = run.proxy.iter().cloned();
-        let ca = self
-            .ca
-            .env
+        let certificates = self.ca.get().ok();
+        let ca = certificates
             .iter()
+            .flat_map(|certificates| &certificates.env)
             .map(|(name, value)| ((*name).to_owned(), value.clone()));
         for (name, value) in more
             .into_iter()

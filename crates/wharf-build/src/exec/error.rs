@@ -84,6 +84,9 @@ pub enum StepFailure {
     /// An SSH agent that the step requires was not given.
     #[error("ssh agent {0}: not given (--ssh)")]
     NoAgent(String),
+    /// The machine's certificates cannot be read.
+    #[error(transparent)]
+    Certificates(std::sync::Arc<crate::ca::CaError>),
     /// A step asks for more than was allowed.
     #[error("{what} needs --allow {entitlement}")]
     NotAllowed {

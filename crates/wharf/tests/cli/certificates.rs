@@ -1,9 +1,15 @@
 //! `--ca`: package managers work in steps on a machine whose network intercepts TLS, and the image holds no trace of it.
 //!
+//! A loopback server whose authority nobody knows stands in for such a network; where there is a real one, the registries are asked too.
 //! Which hosts are asked is the clients' affair: each is run as it comes out of its package, and curl and apt ask what this machine's own
 //! sources name.
 
-use std::{fs, io::Read as _, process::Command};
+use std::{fs, io::Read as _, path::Path, process::Command};
+
+use wharf_testkit::{
+    certificates::Authority,
+    fake_http::{Answer, FakeServer},
+};
 
 use crate::{context::TestContext, times::toolchain};
 
@@ -11,7 +17,52 @@ const BASE: &str = r#"
     [base.tools]
     apt = "host"
     variant = "minbase"
-    packages = ["curl", "default-jdk-headless", "golang-go", "npm", "python3-pip"]
+    packages = ["curl", "default-jdk-headless", "git", "golang-go", "npm", "openssl", "python3-pip", "wget"]
+"#;
+
+/// Programs and languages that people fetch with, each asking `$1` (a URL) or `$2` (host and port) in its own way.
+const ASKING: &[(&str, &str)] = &[
+    ("apt", "/usr/lib/apt/apt-helper download-file $1/ /tmp/answer"),
+    ("curl", "curl --silent --show-error --fail $1/"),
+    ("git", "git ls-remote $1/repository.git | grep refs/heads/main"),
+    ("java", "java /clients/Get.java $1/"),
+    (
+        "node",
+        r#"node -e 'require("https").get(process.argv[1], () => process.exit(0)).on("error", () => process.exit(1))' $1/"#,
+    ),
+    (
+        "openssl",
+        "openssl s_client -connect $2 -verify_return_error < /dev/null",
+    ),
+    (
+        "pip",
+        "python3 -c 'import sys; from pip._vendor import requests; requests.get(sys.argv[1])' $1/",
+    ),
+    (
+        "python",
+        "python3 -c 'import sys, urllib.request as r; r.urlopen(sys.argv[1]).read()' $1/",
+    ),
+    ("wget", "wget --quiet --output-document=- $1/"),
+];
+
+const GET: &str = "public class Get { public static void main(String[] a) throws Exception { new java.net.URL(a[0]).openStream().close(); } }";
+
+/// Fails when a client's success is not the one that is expected.
+const ASK: &str = r#"
+    FROM tools AS work
+    ARG HOST
+    ARG WORKS
+    COPY clients /clients
+    RUN <<END
+    for client in /clients/*.sh; do
+        if sh $client https://$HOST $HOST > /tmp/said 2>&1; then works=yes; else works=no; fi
+        if test $works != $WORKS; then cat /tmp/said; echo "$client: $works"; failed=1; fi
+    done
+    rm -rf /tmp/* /root/.java
+    exit ${failed:-0}
+    END
+    FROM scratch
+    COPY --from=work --exclude=usr/bin --exclude=usr/lib --exclude=usr/share / /
 "#;
 
 /// Each asks its registry for something small.
@@ -28,7 +79,6 @@ const CLIENTS: &str = r#"
     RUN printf '[package]\nname = "x"\nversion = "0.1.0"\n[dependencies]\nitoa = "1"\n' > ../Cargo.toml && touch lib.rs
     RUN --mount=type=bind,from=rust,target=/rust cd .. && CARGO_HOME=/c/home PATH=/rust/bin:$PATH cargo fetch --quiet
     RUN curl --silent --show-error --fail --head https://$SITE/ > /dev/null
-    RUN printf 'public class Get { public static void main(String[] a) throws Exception { new java.net.URL(a[0]).openStream().close(); } }' > /Get.java && java /Get.java https://$SITE/
     RUN sed -i 's,http://,https://,' /etc/apt/sources.list.d/* /etc/apt/sources.list 2>/dev/null; apt-get -qq update && rm -rf /var/lib/apt/lists/*
     FROM scratch
     COPY --from=work --exclude=usr/bin --exclude=usr/lib --exclude=usr/share / /
@@ -69,38 +119,72 @@ fn site() -> Option<String> {
 }
 
 #[test]
-fn package_managers_work_where_tls_is_intercepted() {
+fn clients_trust_what_the_machine_trusts() {
+    let context = TestContext::new();
+    context.write("wharf.toml", BASE);
+    for (name, script) in ASKING {
+        context.write(format!("clients/{name}.sh"), script);
+    }
+    context.write("clients/Get.java", GET);
+    clients_trust_a_file(&context);
+    package_managers_work_where_tls_is_intercepted(&context);
+}
+
+fn clients_trust_a_file(context: &TestContext) {
+    let authority = Authority::new();
+    let server = FakeServer::start_tls(&authority.server(&["127.0.0.1"]), |asked| {
+        let refs = format!("{}\trefs/heads/main\n", "1".repeat(40));
+        Answer::ok(if asked.line().contains("info/refs") {
+            refs
+        } else {
+            "there".to_owned()
+        })
+    });
+    let file = context.write("ca.pem", &authority.certificate());
+    context.write("Dockerfile", ASK);
+    let host = format!("--build-arg=HOST={}", server.authority());
+    let out = context.out("asked.tar");
+    let build = |ca: &str, works: &str| {
+        let (ca, works) = (format!("--ca={ca}"), format!("--build-arg=WORKS={works}"));
+        let output = format!("--output=type=tar,dest={}", out.display());
+        let args = ["build", "--progress=plain", &ca, &works, &host, &output, "."];
+        context.wharf(args).success();
+    };
+    build("none", "no");
+    build(&file.display().to_string(), "yes");
+    let line = authority.certificate().lines().nth(2).map(str::to_owned);
+    assert_no_trace(&out, line.as_deref());
+    let history = context.wharf(["history", "show", "--json"]).success();
+    assert!(!history.stdout.contains("/run/wharf"), "{}", history.stdout);
+}
+
+fn package_managers_work_where_tls_is_intercepted(context: &TestContext) {
     let (Some(site), Some(toolchain)) = (site(), toolchain()) else {
         wharf_testkit::skip("no package source answers over TLS, or there is no cargo");
         return;
     };
-    let context = TestContext::new();
-    context.write("wharf.toml", BASE);
     context.write("Dockerfile", CLIENTS);
     let out = context.out("image.tar");
-    let output = format!("type=tar,dest={}", out.display());
-    let (rust, arg) = (format!("rust={toolchain}"), format!("SITE={site}"));
-    let args = [
-        "build",
-        "--progress=plain",
-        "--build-context",
-        &rust,
-        "--build-arg",
-        &arg,
-        "-o",
-        &output,
-        ".",
-    ];
+    let output = format!("--output=type=tar,dest={}", out.display());
+    let (rust, arg) = (
+        format!("--build-context=rust={toolchain}"),
+        format!("--build-arg=SITE={site}"),
+    );
+    let args = ["build", "--progress=plain", &rust, &arg, &output, "."];
     context.wharf(args).success();
-    let certificate = added_certificate();
-    let mut archive = tar::Archive::new(fs::File::open(&out).expect("it was built"));
+    assert_no_trace(&out, added_certificate().as_deref());
+}
+
+/// Demands that no name and no file in a tar tells of the certificates: neither a line of one nor where they were.
+fn assert_no_trace(tar: &Path, certificate: Option<&str>) {
+    let mut archive = tar::Archive::new(fs::File::open(tar).expect("it was built"));
     for entry in archive.entries().expect("a tar") {
         let mut entry = entry.expect("a whole tar");
         let path = entry.path().expect("a path").display().to_string();
         assert!(!path.starts_with("run/wharf"), "{path}");
         let mut bytes = Vec::new();
         entry.read_to_end(&mut bytes).expect("a whole tar");
-        for trace in certificate.iter().map(String::as_str).chain(["/run/wharf"]) {
+        for trace in certificate.into_iter().chain(["/run/wharf"]) {
             let found = bytes
                 .windows(trace.len())
                 .any(|window| window == trace.as_bytes());
@@ -112,7 +196,7 @@ fn package_managers_work_where_tls_is_intercepted() {
 #[test]
 fn a_certificate_of_a_file_is_trusted_by_steps_and_by_no_image() {
     let context = TestContext::new();
-    let certificate = wharf_testkit::certificates::Authority::new().certificate();
+    let certificate = Authority::new().certificate();
     let pem = context.write("ca.pem", &certificate);
     let dockerfile = "
         FROM busybox
