@@ -13,7 +13,7 @@ use rustix::{
 
 use super::{
     target::Inner,
-    tree::{INERT, Tree},
+    tree::{INERT, Tree, without_devices_unless},
 };
 use crate::{SetupError, error::Doing};
 
@@ -45,17 +45,23 @@ pub(super) struct Options {
     pub(super) shm_size: u64,
     /// Ids from 0 to below this one exist.
     pub(super) ids: u64,
+    /// Whether devices that the process makes can be opened.
+    pub(super) devices: bool,
 }
 
 /// Mounts /dev and what is in it; returns the directory.
-pub(super) fn mount(inner: &Inner, options: &Options) -> Result<OwnedFd, SetupError> {
+///
+/// The devices are mounts of their own, from a second mount of the same file system: /dev itself leads to no device, so that a process
+/// with `CAP_MKNOD` cannot make itself the machine's disk there.
+pub(super) fn mount(inner: &Inner, stage: &Path, options: &Options) -> Result<OwnedFd, SetupError> {
+    let nodes = stage.join("devices");
     let how = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_STRICTATIME;
     let tree = Tree::new("tmpfs", &[("mode", Some("0755")), ("size", Some("65536k"))], how)?;
-    let mut bound = Vec::new();
+    let mut sources = Vec::new();
     for device in DEVICES {
-        if !make_device(&tree, *device)? {
-            bound.push(device.0);
-        }
+        let made = make_device(&tree, *device)?;
+        let from = if made { nodes.as_path() } else { Path::new("/dev") };
+        sources.push((device.0, from.join(device.0)));
     }
     for (name, target) in LINKS {
         symlinkat(*target, &tree, *name).doing("make the link", Path::new("/dev").join(name))?;
@@ -63,9 +69,15 @@ pub(super) fn mount(inner: &Inner, options: &Options) -> Result<OwnedFd, SetupEr
     for name in ["pts", "shm", "mqueue"] {
         mkdirat(&tree, name, Mode::from_raw_mode(0o755)).doing("make", Path::new("/dev").join(name))?;
     }
-    inner.mount(&tree, Path::new("/dev"))?;
-    for name in bound {
-        bind_device(inner, name)?;
+    let place =
+        rustix::fs::open(&nodes, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).doing("open", &nodes)?;
+    tree.attach(place).doing("mount at", &nodes)?;
+    inner.mount(
+        &without_devices_unless(options.devices, Tree::of(&nodes)?)?,
+        Path::new("/dev"),
+    )?;
+    for (name, source) in sources {
+        inner.mount(&Tree::of(&source)?, &Path::new("/dev").join(name))?;
     }
     mount_inside(inner, options)?;
     inner.find(Path::new("/dev")).doing("open", "/dev")
@@ -85,11 +97,6 @@ fn make_device(dev: &Tree, (name, major, minor): (&str, u32, u32)) -> Result<boo
     let flags = OFlags::CREATE | OFlags::WRONLY | OFlags::CLOEXEC;
     let made = openat(dev, name, flags, mode).doing("make the mount point", Path::new("/dev").join(name));
     made.map(|_| false)
-}
-
-fn bind_device(inner: &Inner, name: &str) -> Result<(), SetupError> {
-    let path = Path::new("/dev").join(name);
-    inner.mount(&Tree::of(&path)?, &path)
 }
 
 fn mount_inside(inner: &Inner, options: &Options) -> Result<(), SetupError> {

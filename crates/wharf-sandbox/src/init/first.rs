@@ -106,18 +106,19 @@ struct Furnished {
 /// Makes the root and what is mounted in it, and goes there.
 fn furnish(run: &Run, procfs: Option<&Tree>, channel: &Channel) -> Result<Furnished, SetupError> {
     let spec = &run.spec;
-    let Made { inner, stage } = root::make(&spec.root, run.user_xattrs, channel)?;
+    let Made { inner, stage } = root::make(spec, run.user_xattrs, channel)?;
     system::mount_proc(&inner, procfs)?;
     let options = dev::Options {
         shm_size: spec.shm_size,
         ids: run.ids,
+        devices: spec.devices,
     };
-    let dev = dev::mount(&inner, &options)?;
+    let dev = dev::mount(&inner, &stage, &options)?;
     system::mount_sys(&inner)?;
     if matches!(spec.network, Network::Private(_)) {
         loopback::open_ports(&inner);
     }
-    let agents = mounts::mount(&inner, &spec.mounts, &mut Workshop::new(&stage, run.ids))?;
+    let agents = mounts::mount(&inner, spec, &mut Workshop::new(&stage, run.ids))?;
     mask::hide(&inner, &stage, &spec.masked_paths)?;
     mask::protect(&inner, &spec.readonly_paths)?;
     let terminal = spec.tty.then(|| console::open(&dev, spec.uid)).transpose()?;

@@ -10,24 +10,20 @@ use rustix::{
 use super::{
     files::Workshop,
     target::Inner,
-    tree::{INERT, Tree},
+    tree::{INERT, Tree, without_devices_unless},
 };
-use crate::{Mount, SetupError, error::Doing};
+use crate::{Mount, SetupError, Spec, error::Doing};
 
 /// Mounts all, in order; returns the listening side of each socket.
-pub(super) fn mount(
-    inner: &Inner,
-    mounts: &[Mount],
-    workshop: &mut Workshop,
-) -> Result<Vec<OwnedFd>, SetupError> {
+pub(super) fn mount(inner: &Inner, spec: &Spec, workshop: &mut Workshop) -> Result<Vec<OwnedFd>, SetupError> {
     let mut listeners = Vec::new();
-    for mount in mounts {
+    for mount in &spec.mounts {
         let (tree, target) = match mount {
             Mount::Bind {
                 source,
                 target,
                 read_only,
-            } => (bind(source, *read_only)?, target),
+            } => (bind(source, *read_only, spec.devices)?, target),
             Mount::Tmpfs { target, size, mode } => (tmpfs(*size, *mode)?, target),
             Mount::File { target, file } => (workshop.file(file)?, target),
             Mount::Directory { target, files } => (workshop.directory(files)?, target),
@@ -78,8 +74,8 @@ fn make_below_dev(inner: &Inner, target: &Path, is_dir: bool) -> Result<(), Setu
     }
 }
 
-fn bind(source: &Path, read_only: bool) -> Result<Tree, SetupError> {
-    let tree = Tree::of(source)?;
+fn bind(source: &Path, read_only: bool, devices: bool) -> Result<Tree, SetupError> {
+    let tree = without_devices_unless(devices, Tree::of(source)?)?;
     if read_only {
         tree.restrict(MountAttrFlags::MOUNT_ATTR_RDONLY)
     } else {

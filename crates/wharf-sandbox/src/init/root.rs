@@ -18,10 +18,10 @@ use rustix::{
 use super::{
     supervisor::expect,
     target::Inner,
-    tree::{INERT, Parameter, SEALED, Tree, detach},
+    tree::{INERT, Parameter, SEALED, Tree, detach, without_devices_unless},
 };
 use crate::{
-    Root, SetupError,
+    Root, SetupError, Spec,
     channel::Channel,
     error::Doing,
     message::{Command, Report},
@@ -35,7 +35,8 @@ pub(super) struct Made {
 }
 
 /// Makes the root. For a FUSE one this goes on when the program serves it.
-pub(super) fn make(root: &Root, user_xattrs: bool, channel: &Channel) -> Result<Made, SetupError> {
+pub(super) fn make(spec: &Spec, user_xattrs: bool, channel: &Channel) -> Result<Made, SetupError> {
+    let root = &spec.root;
     let own = match root {
         Root::FuseOverlay { upper, .. } | Root::Overlay { upper, .. } => upper,
         Root::Plain { dir } => dir,
@@ -57,6 +58,7 @@ pub(super) fn make(root: &Root, user_xattrs: bool, channel: &Channel) -> Result<
         Root::Plain { .. } => plain,
     };
     let place = directory(&stage.join("root"))?;
+    let tree = without_devices_unless(spec.devices, tree)?;
     tree.attach(&place).doing("mount the root file system", "")?;
     Ok(Made {
         inner: Inner::new(directory(&stage.join("root"))?),
@@ -106,7 +108,7 @@ fn set_stage(cover: &Path) -> Result<PathBuf, SetupError> {
     let how = INERT.difference(MountAttrFlags::MOUNT_ATTR_NOEXEC);
     let tree = Tree::new("tmpfs", &[("mode", Some("0700"))], how)?;
     tree.attach(&place).doing("mount the stage", cover)?;
-    for name in ["lower", "root", "files", "empty"] {
+    for name in ["devices", "empty", "files", "lower", "root"] {
         let path = cover.join(name);
         fs::create_dir(&path).doing("make the directory", &path)?;
     }

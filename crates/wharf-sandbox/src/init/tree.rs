@@ -93,6 +93,15 @@ impl AsFd for Tree {
     }
 }
 
+/// The mount, and unless `devices` are wanted none that can be opened on it: neither one that a layer brings nor one that is made there.
+pub(super) fn without_devices_unless(devices: bool, tree: Tree) -> Result<Tree, SetupError> {
+    if devices {
+        Ok(tree)
+    } else {
+        tree.restrict(MountAttrFlags::MOUNT_ATTR_NODEV)
+    }
+}
+
 /// What the kernel has to say about a file system that it did not make.
 fn complaints(context: OwnedFd) -> String {
     let mut log = File::from(context);

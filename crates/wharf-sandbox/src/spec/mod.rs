@@ -45,6 +45,9 @@ pub struct Spec {
     pub network: Network,
     /// The bounding set, and, for uid 0, what is permitted and effective.
     pub capabilities: Capabilities,
+    /// Whether device files of the root and of what is bound into it can be opened, those that the process makes too. Without, only
+    /// the devices of /dev can, whoever may make others: what Docker does with its device cgroup.
+    pub devices: bool,
     /// The system calls that the process may make.
     pub seccomp: Seccomp,
     /// Paths hidden by `/dev/null` or an empty directory; those that do not exist are passed over.
@@ -107,6 +110,7 @@ impl Spec {
             mounts: Vec::new(),
             network: Network::Host,
             capabilities: Capabilities::docker(),
+            devices: false,
             seccomp: Seccomp::Default,
             masked_paths: MASKED.iter().map(PathBuf::from).collect(),
             readonly_paths: READ_ONLY.iter().map(PathBuf::from).collect(),
@@ -117,9 +121,11 @@ impl Spec {
         }
     }
 
-    /// Takes away what protects the machine, as `RUN --security=insecure` asks: all capabilities, no seccomp, nothing masked.
+    /// Takes away what protects the machine, as `RUN --security=insecure` asks: all capabilities and devices, no seccomp,
+    /// nothing masked.
     pub fn insecure(&mut self) {
         self.capabilities = Capabilities::all();
+        self.devices = true;
         self.seccomp = Seccomp::Unconfined;
         self.masked_paths.clear();
         self.readonly_paths.clear();

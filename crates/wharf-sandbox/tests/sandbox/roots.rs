@@ -19,6 +19,7 @@ pub(crate) const CASES: &[Case] = &[
     ("a_plain_root_is_written", a_plain_root_is_written),
     ("owners_and_devices", owners_and_devices),
     ("devices_work", devices_work),
+    ("other_devices_are_shut", other_devices_are_shut),
     ("the_machine_is_hidden", the_machine_is_hidden),
     ("insecure_shows_everything", insecure_shows_everything),
     ("nothing_stays_mounted", nothing_stays_mounted),
@@ -90,6 +91,31 @@ fn devices_work(rig: &Rig) {
     let expected = "core fd full mqueue null ptmx pts random shm stderr stdin stdout tty urandom zero\n3\n2\nfull\n\
                     /proc/self/fd\npts/ptmx\nshared\n65536\nerr\n";
     assert_eq!(rig.sh(script), expected);
+}
+
+/// A device file may be made and kept, as under Docker, and leads nowhere: else container root has the machine's disks.
+fn other_devices_are_shut(rig: &Rig) {
+    let folder = rig.scratch.join("shared");
+    fs::create_dir(&folder).unwrap();
+    let script = |rig: &Rig| {
+        let mut spec = rig.script(
+            "for path in /zero /dev/another /mnt/zero; do mknod $path c 1 5 && head -c 1 $path | wc -c; done 2>/dev/null",
+        );
+        spec.mounts.push(wharf_sandbox::Mount::Bind {
+            source: folder.clone(),
+            target: "/mnt".into(),
+            read_only: false,
+        });
+        spec
+    };
+    let opened = |spec| rig.run(&spec).output.matches('1').count();
+    assert_eq!(opened(script(rig)), 0);
+    if rig.who == Who::Root {
+        fs::remove_file(folder.join("zero")).unwrap();
+        let mut insecure = script(rig);
+        insecure.insecure();
+        assert_eq!(opened(insecure), 3);
+    }
 }
 
 fn the_machine_is_hidden(rig: &Rig) {
