@@ -34,6 +34,8 @@ const BUNDLE_VARIABLES: &[&str] = &[
     "AWS_CA_BUNDLE",
     "NIX_SSL_CERT_FILE",
     "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH",
+    "CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE",
+    "HTTPLIB2_CA_CERTS",
 ];
 
 /// Which certificates steps get.

@@ -4,7 +4,12 @@
 //! Which hosts are asked is the clients' affair: each is run as it comes out of its package, and curl and apt ask what this machine's own
 //! sources name.
 
-use std::{fs, io::Read as _, path::Path, process::Command};
+use std::{
+    fs,
+    io::Read as _,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use wharf_testkit::{
     certificates::Authority,
@@ -69,6 +74,10 @@ const ASK: &str = r#"
 const CLIENTS: &str = r#"
     FROM tools AS work
     ARG SITE
+    ARG PIP_INDEX_URL
+    ARG NPM_CONFIG_REGISTRY
+    ARG GOPROXY
+    ARG GOSUMDB
     RUN pip install --quiet --break-system-packages --target /p six
     WORKDIR /n
     RUN echo '{"name":"x","version":"1.0.0","dependencies":{"is-number":"7.0.0"}}' > package.json
@@ -77,7 +86,7 @@ const CLIENTS: &str = r#"
     RUN printf 'module x\n\ngo 1.19\n\nrequire github.com/google/uuid v1.6.0\n' > go.mod && go mod download && rm -rf /root/go
     WORKDIR /c/src
     RUN printf '[package]\nname = "x"\nversion = "0.1.0"\n[dependencies]\nitoa = "1"\n' > ../Cargo.toml && touch lib.rs
-    RUN --mount=type=bind,from=rust,target=/rust cd .. && CARGO_HOME=/c/home PATH=/rust/bin:$PATH cargo fetch --quiet
+    RUN --mount=type=bind,from=rust,target=/rust --mount=type=secret,id=cargo,target=/c/home/config.toml cd .. && CARGO_HOME=/c/home PATH=/rust/bin:$PATH cargo fetch --quiet
     RUN curl --silent --show-error --fail --head https://$SITE/ > /dev/null
     RUN sed -i 's,http://,https://,' /etc/apt/sources.list.d/* /etc/apt/sources.list 2>/dev/null; apt-get -qq update && rm -rf /var/lib/apt/lists/*
     FROM scratch
@@ -97,6 +106,33 @@ fn added_certificate() -> Option<String> {
     let text = texts.find(|text| text.contains("BEGIN CERTIFICATE"))?;
     let lines: Vec<_> = text.lines().skip_while(|line| !line.contains("BEGIN")).collect();
     lines.get(6).map(|line| (*line).to_owned())
+}
+
+/// What this machine's own clients are told to ask, as arguments of a build; those that are not installed have no opinion.
+fn mirrors() -> Vec<String> {
+    let asked = [
+        (
+            "PIP_INDEX_URL",
+            &["pip3", "config", "get", "global.index-url"][..],
+        ),
+        ("NPM_CONFIG_REGISTRY", &["npm", "config", "get", "registry"]),
+        ("GOPROXY", &["go", "env", "GOPROXY"]),
+        ("GOSUMDB", &["go", "env", "GOSUMDB"]),
+    ];
+    let answer = |(name, command): (&str, &[&str])| {
+        let output = Command::new(command[0]).args(&command[1..]).output().ok()?;
+        let value = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+        let is_set = output.status.success() && !value.is_empty() && value != "undefined";
+        is_set.then(|| format!("--build-arg={name}={value}"))
+    };
+    let mut arguments: Vec<_> = asked.into_iter().filter_map(answer).collect();
+    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cargo")));
+    let cargo = home
+        .map(|home| home.join("config.toml"))
+        .filter(|path| path.exists());
+    arguments.extend(cargo.map(|path| format!("--secret=id=cargo,src={}", path.display())));
+    arguments
 }
 
 /// The host of this machine's first package source that answers over TLS with the machine's own trust.
@@ -170,7 +206,15 @@ fn package_managers_work_where_tls_is_intercepted(context: &TestContext) {
         format!("--build-context=rust={toolchain}"),
         format!("--build-arg=SITE={site}"),
     );
-    let args = ["build", "--progress=plain", &rust, &arg, &output, "."];
+    let mut args = vec![
+        "build".to_owned(),
+        "--progress=plain".to_owned(),
+        rust,
+        arg,
+        output,
+    ];
+    args.extend(mirrors());
+    args.push(".".to_owned());
     context.wharf(args).success();
     assert_no_trace(&out, added_certificate().as_deref());
 }
