@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command for people")]
 
 mod arrows;
+mod bench;
 mod fuzz;
 mod setup;
 mod stage;
@@ -14,6 +15,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   test [--heavy]     everything that CI runs: set-up, format, lints, licences, docs, arrows, tests
   setup              only install what the tests need beyond Rust
   fuzz [SECONDS]     only fuzz, each target for so long (60)
+  bench [NAME…]      measure wharf beside its peers (--runs N)
   arrows             only check which crate depends on which
 ";
 
@@ -29,6 +31,7 @@ fn main() -> ExitCode {
             .parse()
             .map_err(|_| USAGE.to_owned())
             .and_then(|seconds| fuzz::run(seconds, 0)),
+        ["bench", ref names @ ..] => bench::run(names),
         ["arrows"] => arrows::check(),
         _ => Err(USAGE.to_owned()),
     };

@@ -1,0 +1,124 @@
+//! The peer: the current BuildKit, built from the module beside the results, its daemon on a socket of the benchmark's own.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    thread,
+    time::Duration,
+};
+
+use super::measure::run;
+
+/// A running daemon. It ends when this is dropped.
+pub(crate) struct BuildKit {
+    daemon: Child,
+    programs: PathBuf,
+    socket: String,
+}
+
+impl BuildKit {
+    /// Builds both programs, if that was not done yet, and starts the daemon with its root in `scratch`.
+    pub(crate) fn start(scratch: &Path) -> Result<Self, String> {
+        let programs = std::env::current_dir()
+            .map_err(|error| error.to_string())?
+            .join("target/buildkit");
+        if !programs.join("buildkitd").exists() {
+            println!("building BuildKit");
+            let mut go = Command::new("go");
+            go.current_dir("bench/buildkit")
+                .env("CGO_ENABLED", "0")
+                .arg("build")
+                .arg("-o")
+                .arg(&programs);
+            run(go.args([
+                "github.com/moby/buildkit/cmd/buildkitd",
+                "github.com/moby/buildkit/cmd/buildctl",
+            ]))?;
+        }
+        let socket = format!("unix://{}", scratch.join("buildkit.sock").display());
+        let root = scratch.join("buildkit");
+        let daemon = Command::new(programs.join("buildkitd"))
+            .arg("--root")
+            .arg(&root)
+            .args([
+                "--addr",
+                &socket,
+                "--oci-worker=true",
+                "--containerd-worker=false",
+            ])
+            .args([
+                "--oci-worker-net=host",
+                "--allow-insecure-entitlement=network.host",
+            ])
+            .stdout(Stdio::null())
+            .stderr(fs::File::create(scratch.join("buildkitd.log")).map_err(|error| error.to_string())?)
+            .spawn()
+            .map_err(|error| format!("buildkitd: {error}"))?;
+        let buildkit = Self {
+            daemon,
+            programs,
+            socket,
+        };
+        buildkit.wait()?;
+        Ok(buildkit)
+    }
+
+    fn wait(&self) -> Result<(), String> {
+        for _ in 0..100 {
+            if run(self.buildctl().args(["debug", "workers"])).is_ok() {
+                return Ok(());
+            }
+            thread::sleep(Duration::from_millis(100));
+        }
+        Err("buildkitd does not answer".to_owned())
+    }
+
+    fn buildctl(&self) -> Command {
+        let mut command = Command::new(self.programs.join("buildctl"));
+        command.args(["--addr", &self.socket]);
+        command
+    }
+
+    /// A build of the directory's Dockerfile, `FROM base` being the image of an OCI layout, into the daemon's own image store.
+    pub(crate) fn build(&self, directory: &Path, base: &str, layout: &Layout) -> Command {
+        let mut command = self.buildctl();
+        let directory = directory.display();
+        command.args(["build", "--progress=plain", "--frontend=dockerfile.v0"]);
+        command.arg(format!("--local=context={directory}"));
+        command.arg(format!("--local=dockerfile={directory}"));
+        command.arg(format!("--oci-layout=base={}", layout.path.display()));
+        command.arg(format!(
+            "--opt=context:{base}=oci-layout://base@{}",
+            layout.digest
+        ));
+        command.arg(format!(
+            "--output=type=image,name=bench.local/{}",
+            directory.to_string().replace('/', "-").trim_matches('-')
+        ));
+        command
+    }
+}
+
+impl Drop for BuildKit {
+    fn drop(&mut self) {
+        let _ = run(Command::new("kill").arg(self.daemon.id().to_string()));
+        let _ = self.daemon.wait();
+    }
+}
+
+/// An image as an OCI layout.
+pub(crate) struct Layout {
+    pub(crate) path: PathBuf,
+    pub(crate) digest: String,
+}
+
+impl Layout {
+    /// Reads the one manifest's digest.
+    pub(crate) fn open(path: PathBuf) -> Result<Self, String> {
+        let index = fs::read_to_string(path.join("index.json")).map_err(|error| error.to_string())?;
+        let start = index.find("sha256:").ok_or("the layout's index names nothing")?;
+        let digest = index[start..start + 71].to_owned();
+        Ok(Self { path, digest })
+    }
+}
