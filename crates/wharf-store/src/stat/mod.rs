@@ -142,13 +142,9 @@ impl Store {
     }
 
     fn read_stat_cache(&self, place: &str) -> Result<HashMap<FileId, Before>, StoreError> {
-        let Some(stat) = self.disk().stat(place)? else {
-            return Ok(HashMap::new());
-        };
-        let check = self.doubts(&stat)?;
         let bytes = self.disk().read(place)?.unwrap_or_default();
         self.disk().touch(place)?;
-        let known = file::decode(&bytes, check).into_iter().flatten();
+        let known = file::decode(&bytes).into_iter().flatten();
         let before = known.map(|known| {
             (
                 (known.stat.device, known.stat.inode),
