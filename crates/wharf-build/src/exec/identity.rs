@@ -7,7 +7,7 @@ use std::io::Read as _;
 
 use wharf_graph::key::ResolvedUser;
 use wharf_store::{BlobError, Store};
-use wharf_tree::{FollowLast, Node, Tree};
+use wharf_tree::{BlobRead, FollowLast, Node, Tree};
 
 /// The most that is read of `/etc/passwd` or `/etc/group`.
 const FILE_LIMIT: u64 = 16 << 20;
@@ -157,11 +157,12 @@ fn read(tree: &Tree, store: &Store, file: &'static str) -> Result<String, Identi
         return Ok(String::new());
     };
     let mut text = Vec::new();
-    let content = store.open_blob(digest)?;
-    content
-        .take(FILE_LIMIT)
-        .read_to_end(&mut text)
-        .map_err(|source| IdentityError::Read { file, source })?;
+    let failed = |error: std::io::Error| match error.downcast::<BlobError>() {
+        Ok(error) => IdentityError::Blob(error),
+        Err(source) => IdentityError::Read { file, source },
+    };
+    let content = BlobRead::open(store, digest).map_err(failed)?;
+    content.take(FILE_LIMIT).read_to_end(&mut text).map_err(failed)?;
     Ok(String::from_utf8_lossy(&text).into_owned())
 }
 

@@ -7,8 +7,12 @@ use std::{
 };
 
 use wharf_store::{BlobError, Store};
+use wharf_tree::BlobRead as _;
 
-use super::layout::{Content, LayoutFile};
+use super::{
+    content,
+    layout::{Content, LayoutFile},
+};
 
 /// Writes the files of a layout.
 #[derive(Debug, Clone, Copy)]
@@ -53,7 +57,7 @@ impl Archive<'_> {
             let mut header = header(tar::EntryType::Regular, 0o444, size);
             builder
                 .append_data(&mut header, &file.name, &mut content)
-                .map_err(ArchiveError::Write)?;
+                .map_err(|error| content::told(error, ArchiveError::Write))?;
         }
         builder
             .into_inner()
@@ -78,9 +82,9 @@ impl Archive<'_> {
             let aside = path.with_extension(format!("{}.tmp", std::process::id()));
             let (mut content, _) = self.open(file)?;
             let mut out = File::create(&aside).map_err(failed)?;
-            io::copy(&mut content, &mut out)
-                .and_then(|_| fs::rename(&aside, &path))
-                .map_err(failed)?;
+            content::copy(&mut content, &mut out, failed)
+                .and_then(|()| fs::rename(&aside, &path).map_err(failed))
+                .inspect_err(|_| drop(fs::remove_file(&aside)))?;
         }
         Ok(())
     }
@@ -88,7 +92,13 @@ impl Archive<'_> {
     fn open(&self, file: &LayoutFile) -> Result<(Box<dyn Read>, u64), ArchiveError> {
         Ok(match &file.content {
             Content::Bytes(bytes) => (Box::new(io::Cursor::new(bytes.clone())), bytes.len() as u64),
-            Content::Blob { digest, size } => (Box::new(self.store.open_blob(digest)?), *size),
+            Content::Blob { digest, size } => {
+                let blob = self.store.open(digest);
+                (
+                    blob.map_err(|error| content::told(error, ArchiveError::Write))?,
+                    *size,
+                )
+            }
         })
     }
 }

@@ -10,9 +10,11 @@ use std::{
 use wharf_oci::Digest;
 use wharf_store::{BlobError, Store};
 use wharf_tree::{
-    Dir, Entry, Mtime, Node, Tree,
+    BlobRead as _, Dir, Entry, Mtime, Node, Tree,
     tar::{self, ExportOptions},
 };
+
+use super::content;
 
 /// Files could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -132,9 +134,12 @@ impl DirectoryWriter<'_> {
             path: path.to_owned(),
             source,
         };
-        let mut content = self.store.open_blob(digest)?;
+        let mut blob = self
+            .store
+            .open(digest)
+            .map_err(|error| content::told(error, failed))?;
         let mut file = File::create(path).map_err(failed)?;
-        io::copy(&mut content, &mut file).map_err(failed)?;
+        content::copy(&mut blob, &mut file, failed)?;
         file.set_permissions(Permissions::from_mode(u32::from(entry.attrs.mode)))
             .map_err(failed)?;
         drop(file);

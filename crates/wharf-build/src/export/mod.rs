@@ -1,6 +1,7 @@
 //! Outputs: what leaves the store, and in which shape.
 
 mod archive;
+mod content;
 mod engine;
 mod files;
 mod layout;
