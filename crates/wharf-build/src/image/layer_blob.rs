@@ -83,13 +83,16 @@ impl LayerBlobs {
         }
     }
 
-    /// Remembers the blob from which a layer was pulled: it stays the layer's blob, whatever the settings.
+    /// Remembers the blob from which a layer was pulled: it stays the layer's blob, whatever the settings, and is kept with it.
     pub fn set_pulled(&self, layer: &LayerId, blob: &LayerBlob) -> Result<(), StoreError> {
-        self.store
-            .set_memo(&pulled_key(layer), blob, &[Kept::Layer(*layer)])
+        self.store.set_memo(
+            &pulled_key(layer),
+            blob,
+            &[Kept::Layer(*layer), Kept::Blob(blob.digest)],
+        )
     }
 
-    /// The blob from which the layer was pulled, if it was. The bytes may not be here.
+    /// The blob from which the layer was pulled, if it was.
     pub fn pulled(&self, layer: &LayerId) -> Result<Option<LayerBlob>, StoreError> {
         self.store.memo(&pulled_key(layer))
     }

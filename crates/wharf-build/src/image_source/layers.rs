@@ -64,14 +64,17 @@ struct RememberedRoot {
 }
 
 impl Images {
-    /// The root of the image, if it was unpacked before.
+    /// The root of the image, if it was unpacked before and the blob that each layer came in is still here: a layer whose blob was
+    /// forgotten would be encoded anew, and not be shared with the base; one whose bytes are gone could not be written out.
     pub(super) fn known_root(&self, manifest: &Digest) -> Result<Option<Root>, StoreError> {
         let known: Option<RememberedRoot> = self.store.memo(&root_key(manifest))?;
         let Some(known) = known else {
             return Ok(None);
         };
+        let blobs = LayerBlobs::new(self.store.clone(), self.roots.clone(), 1);
         for layer in &known.layers {
-            if !self.store.has_layer(layer)? {
+            let pulled = blobs.pulled(layer)?.map(|blob| self.store.contains(&blob.digest));
+            if !self.store.has_layer(layer)? || !pulled.transpose()?.unwrap_or(false) {
                 return Ok(None);
             }
         }

@@ -106,3 +106,31 @@ fn what_is_over_the_cap_goes_and_named_images_stay() {
     let used = context.wharf(["store", "df", "--json"]).success().json();
     assert!(used["total"].as_u64().is_some_and(|total| total > 0), "{used}");
 }
+
+/// A base's layers are written out as they came, so their blobs are kept with what was unpacked from them.
+#[test]
+fn an_image_can_be_written_out_after_a_collection_or_when_a_layer_of_its_base_is_lost() {
+    let context = TestContext::new();
+    let dockerfile = "FROM busybox\nRUN echo 1 > /a\n";
+    let output = format!("type=oci,tar=false,dest={}", context.out("layout").display());
+    let Some(built) = context.build(dockerfile, &[]) else {
+        return;
+    };
+    built.success();
+    context.wharf(["store", "gc"]).success();
+    let build = || {
+        let _ = fs::remove_dir_all(context.out("layout"));
+        context
+            .build(dockerfile, &["-t", "named", "-o", &output])
+            .expect("it built")
+    };
+    build().success();
+    context.wharf(["store", "verify"]).success();
+    for blob in files(&context.out("layout/blobs")) {
+        let name = blob.file_name().expect("a name").to_string_lossy().into_owned();
+        let stored = context.store().join("v1/blobs").join(&name[..2]).join(&name);
+        fs::remove_file(&stored).expect("what was written out is in the store");
+        build().success();
+        assert!(stored.exists(), "{name}");
+    }
+}
