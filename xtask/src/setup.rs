@@ -18,7 +18,6 @@ const NEEDS: &[(&str, &str)] = &[
     ("/usr/bin/setpriv", "util-linux"),
     ("/usr/bin/skopeo", "skopeo"),
     ("/usr/bin/ssh-keygen", "openssh-client"),
-    ("/usr/bin/strace", "strace"),
     ("/usr/bin/umoci", "umoci"),
     ("/usr/bin/xz", "xz-utils"),
     ("/usr/include/stdio.h", "libc6-dev"),

@@ -8,6 +8,8 @@ pub mod docker_registry;
 pub mod fake_http;
 mod scratch;
 mod skip;
+#[cfg(feature = "trace")]
+pub mod tracer;
 
 pub use scratch::Scratch;
 pub use skip::skip;

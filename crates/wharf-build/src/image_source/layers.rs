@@ -73,8 +73,10 @@ impl Images {
         };
         let blobs = LayerBlobs::new(self.store.clone(), self.roots.clone(), 1);
         for layer in &known.layers {
-            let pulled = blobs.pulled(layer)?.map(|blob| self.store.contains(&blob.digest));
-            if !self.store.has_layer(layer)? || !pulled.transpose()?.unwrap_or(false) {
+            let blob = blobs
+                .pulled(layer)?
+                .map(|blob| self.store.blob_size(&blob.digest));
+            if !self.store.has_layer(layer)? || blob.transpose()?.flatten().is_none() {
                 return Ok(None);
             }
         }

@@ -1,18 +1,9 @@
-//! What may go wrong at any moment: kills at counted system calls, a boot that ended unclean, full disks, a root that is taken away,
-//! damaged objects. After each of them the next build makes what an undisturbed one makes.
+//! What may go wrong with the machine: a boot that ended unclean, full disks, a root that is taken away, steps that fail or leave
+//! something running.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    io::Read as _,
-    path::{Path, PathBuf},
-    process::{Command, Stdio},
-    thread,
-    time::Instant,
-};
+use std::{collections::BTreeMap, fs, io::Read as _, path::Path, process::Command};
 
-use rustix::process::{Pid, Signal, kill_process};
-
+use super::{files, is_heavy};
 use crate::{context::TestContext, outcome::Outcome};
 
 /// Every kind of work that writes to the store: a context, a copy, steps that make, remove and link, a stage, a cache.
@@ -27,20 +18,6 @@ const DOCKERFILE: &str = "
     COPY dir /dir
     RUN cat /w/h /dir/* > /last
 ";
-
-/// The system calls by which the store changes, and how many moments of each are tried: in a usual run, and in a long one.
-const CALLS: &[(&str, usize, usize)] = &[
-    ("rename,renameat,renameat2", 60, 200),
-    ("link,linkat", 8, 20),
-    ("unlink,unlinkat", 20, 60),
-    ("fsync,fdatasync,syncfs", 4, 8),
-    ("write,pwrite64,writev,ftruncate,copy_file_range", 50, 200),
-    ("openat,mkdir,mkdirat,utimensat", 50, 200),
-];
-
-fn is_heavy() -> bool {
-    std::env::var_os("WHARF_TEST_HEAVY").is_some()
-}
 
 /// A project on an empty store, and the arguments of its build.
 fn project() -> Option<(TestContext, Vec<String>)> {
@@ -78,123 +55,10 @@ fn made(context: &TestContext) -> (BTreeMap<String, String>, String) {
     (entries.collect(), context.inspect("app", "/config/config"))
 }
 
-/// After whatever happened: nothing is mounted or held, a build gives what it should, and the store is whole.
-fn assert_recovers(
-    context: &TestContext,
-    args: &[String],
-    expected: &(BTreeMap<String, String>, String),
-    what: &str,
-) {
-    let mounts = fs::read_to_string("/proc/self/mounts").expect("proc is mounted");
-    let store = context.store().display().to_string();
-    assert!(!mounts.contains(&store), "{what}: {mounts}");
-    let built = context.wharf(args);
-    assert_eq!(built.code, 0, "{what}: {}", built.stderr);
-    assert_eq!(made(context), *expected, "{what}");
-    let verified = context.wharf(["store", "verify"]);
-    assert_eq!(verified.code, 0, "{what}: {}{}", verified.stdout, verified.stderr);
-    let left = fs::read_dir(context.store().join("v1/work")).map_or(0, Iterator::count);
-    assert_eq!(left, 0, "{what}: scratch directories of builds that are gone");
-}
-
 fn expected() -> Option<(BTreeMap<String, String>, String)> {
     let (context, args) = project()?;
     context.wharf(&args).success();
     Some(made(&context))
-}
-
-fn has_strace() -> bool {
-    let there = Path::new("/usr/bin/strace").exists();
-    if !there {
-        wharf_testkit::skip("strace is not installed (apt: strace)");
-    }
-    there
-}
-
-#[test]
-fn a_kill_at_any_change_of_the_store_leaves_one_that_goes_on() {
-    let Some(expected) = expected().filter(|_| has_strace()) else {
-        return;
-    };
-    let mut moments = 0;
-    for (calls, short, long) in CALLS {
-        let wanted = if is_heavy() { *long } else { *short };
-        for count in (1..).take(wanted) {
-            let (context, args) = project().expect("it built before");
-            let wharf = context.command(&args);
-            let mut strace = context.command(Vec::<String>::new());
-            let inject = format!("inject={calls}:signal=KILL:when={count}");
-            strace = traced(&strace, &wharf, &inject);
-            let killed = Outcome::of(&mut strace);
-            if killed.code == 0 {
-                break;
-            }
-            moments += 1;
-            assert_recovers(&context, &args, &expected, &format!("{calls} number {count}"));
-        }
-    }
-    assert!(moments >= 150, "{moments} moments");
-}
-
-/// `wharf` below strace in the same surroundings; the calls are counted for each thread.
-fn traced(surroundings: &Command, wharf: &Command, inject: &str) -> Command {
-    let mut strace = Command::new("/usr/bin/strace");
-    strace
-        .args(["-f", "-qq", "-o", "/dev/null", "-e", inject])
-        .arg(wharf.get_program())
-        .args(wharf.get_args())
-        .env_clear()
-        .stdin(Stdio::null());
-    for (name, value) in surroundings.get_envs() {
-        if let Some(value) = value {
-            strace.env(name, value);
-        }
-    }
-    if let Some(directory) = surroundings.get_current_dir() {
-        strace.current_dir(directory);
-    }
-    strace
-}
-
-#[test]
-fn a_kill_at_any_time_leaves_a_store_that_goes_on() {
-    let Some(expected) = expected() else { return };
-    let whole = {
-        let (context, args) = project().expect("it built before");
-        let begin = Instant::now();
-        context.wharf(&args).success();
-        begin.elapsed()
-    };
-    let times: u32 = if is_heavy() { 200 } else { 50 };
-    for part in 0..times {
-        let (context, args) = project().expect("it built before");
-        let mut child = context
-            .command(&args)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("the binary runs");
-        thread::sleep(whole * part / times);
-        let _ = kill_process(Pid::from_child(&child), Signal::KILL);
-        child.wait().expect("it ends");
-        assert_recovers(
-            &context,
-            &args,
-            &expected,
-            &format!("after {part}/{times} of the time"),
-        );
-    }
-}
-
-/// Every file below a directory.
-fn files(directory: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
-    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
-    paths.sort();
-    paths
-        .into_iter()
-        .flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] })
-        .collect()
 }
 
 /// Runs a command where the machine says that it was started again since.
