@@ -41,6 +41,17 @@ impl User {
         Self::new(prepared(&PREPARED, || Ok((STRANGER, STRANGER)))?)
     }
 
+    /// A user of one test alone, by whose number its FUSE connections are told from those of all others; or that the test is skipped.
+    pub(crate) fn of_one_test() -> Option<Self> {
+        static PREPARED: OnceLock<Result<(u32, u32), String>> = OnceLock::new();
+        Self::new(prepared(&PREPARED, || Ok((STRANGER + 1, STRANGER + 1)))?)
+    }
+
+    /// The user's number.
+    pub(crate) fn uid(&self) -> u32 {
+        self.uid
+    }
+
     fn new((uid, gid): (u32, u32)) -> Option<Self> {
         static PROGRAM: OnceLock<Result<PathBuf, String>> = OnceLock::new();
         let program = prepared(&PROGRAM, copy_program)?;
