@@ -342,6 +342,7 @@ fn lower_options(request: &BuildRequest) -> LowerOptions {
         } else {
             PullPolicy::Default
         },
+        reproducible_steps: request.reproducible_steps,
         ..LowerOptions::new(Platform::host())
     }
 }

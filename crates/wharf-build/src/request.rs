@@ -47,6 +47,8 @@ pub struct BuildRequest {
     pub no_cache: bool,
     /// Reuse nothing of these stages.
     pub no_cache_filter: Vec<String>,
+    /// Steps are given the variables that make common tools give the same files twice.
+    pub reproducible_steps: bool,
     /// How many of the reused steps run all the same, to be compared.
     pub verify_cache: Option<Percent>,
     /// Look for newer versions of what FROM names.

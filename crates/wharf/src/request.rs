@@ -102,6 +102,7 @@ fn values_of(
         allow: args.allow.clone(),
         no_cache: args.no_cache,
         no_cache_filter: args.no_cache_filter.clone(),
+        reproducible_steps: args.wharf.reproducible_steps,
         verify_cache: args
             .wharf
             .verify_cache

@@ -21,6 +21,7 @@ mod needs;
 mod options;
 mod paths;
 mod plan;
+mod reproducible;
 mod run;
 mod stage;
 mod start;

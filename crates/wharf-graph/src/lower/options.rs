@@ -41,6 +41,8 @@ pub struct LowerOptions {
     pub bases: BTreeSet<String>,
     /// `--pull`.
     pub pull: PullPolicy,
+    /// `--reproducible-steps`: RUN is given the variables that make common tools give the same files twice.
+    pub reproducible_steps: bool,
 }
 
 /// Which earlier results may not be taken.
@@ -86,6 +88,7 @@ impl LowerOptions {
             contexts: BTreeMap::new(),
             bases: BTreeSet::new(),
             pull: PullPolicy::default(),
+            reproducible_steps: false,
         }
     }
 

@@ -13,6 +13,7 @@ use super::{
     history::{self, Layer},
     lowering::Shared,
     plan::{PlannedInstruction, PlannedStage},
+    reproducible::with_reproducible,
     start,
 };
 use crate::{
@@ -264,7 +265,11 @@ impl<'s> StageLowering<'s> {
 
     /// What RUN is given.
     pub(super) fn variable_list(&mut self) -> VariableList {
-        self.state.variables.list()
+        let list = self.state.variables.list();
+        if self.shared.options.reproducible_steps {
+            return with_reproducible(&list);
+        }
+        list
     }
 
     pub(super) fn proxies(&self) -> VariableList {

@@ -68,6 +68,7 @@ fn set(options: &mut LowerOptions, key: &str, value: &str) {
             hard: -1,
         }),
         "hostname" => options.hostname = Some(value.to_owned()),
+        "reproducible-steps" => options.reproducible_steps = true,
         "pull" => options.pull = PullPolicy::Always,
         "base" => drop(options.bases.insert(value.to_owned())),
         "context" => {

@@ -138,6 +138,9 @@ pub(crate) struct WharfBuildArgs {
     /// How many steps run at once (default: the number of processors)
     #[arg(long, value_name = "N")]
     pub(crate) parallel: Option<std::num::NonZeroUsize>,
+    /// Give RUN steps the variables that make pip, npm, cargo, gcc and others give the same files when they run again
+    #[arg(long = "reproducible-steps")]
+    pub(crate) reproducible_steps: bool,
     /// Force a way of isolating steps (`wharf host` tells what this machine offers)
     #[arg(long, value_name = "RUNG")]
     pub(crate) sandbox: Option<String>,

@@ -29,6 +29,7 @@ mod odd_files;
 mod outputs;
 mod quickstart;
 mod registry;
+mod reproducible;
 mod reuse;
 mod rootless;
 mod run;
