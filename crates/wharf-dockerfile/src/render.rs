@@ -1,4 +1,4 @@
-//! Errors as people read them: the line of the Dockerfile, with a caret under it. Plain text; the binary prints it.
+//! Errors as people read them: the lines of the Dockerfile, with carets under them. Plain text; the binary prints it.
 
 use std::fmt::Write as _;
 
@@ -12,6 +12,8 @@ const MAX_WIDTH: usize = 160;
 /// What stays visible before the caret when a line is cut.
 const CONTEXT_WIDTH: usize = 40;
 const TAB: &str = "    ";
+/// How many lines of a span are shown before its last one.
+const MAX_LINES: usize = 8;
 
 /// An error with its place: `name:line:column: message`, the excerpt, suggestion and hint.
 pub fn render(name: &str, source: &Source, diagnostic: &Diagnostic) -> String {
@@ -31,22 +33,45 @@ pub fn render(name: &str, source: &Source, diagnostic: &Diagnostic) -> String {
     text
 }
 
-/// The first line of a span, carets under what of the span stands on it.
+/// The lines of a span, carets under what of the span stands on each. Of a long span the middle is left out.
 pub fn excerpt(source: &Source, span: Span) -> String {
-    let line = source.position(span.start).line;
+    let (first, last) = source.lines(span);
+    let margin = " ".repeat(margin_width(last));
+    let shown = first + MAX_LINES;
+    let mut text = format!("{margin} |\n");
+    for line in (first..=last).filter(|line| *line < shown || *line == last) {
+        if line == last && line > shown {
+            let _ = writeln!(text, "{margin} | …");
+        }
+        text.push_str(&marked_line(source, span, line, &margin));
+    }
+    text
+}
+
+/// One line and the carets under it; a line on which nothing of the span stands has none.
+fn marked_line(source: &Source, span: Span, line: usize, margin: &str) -> String {
     let text = source.line(line);
     let line_start = source.line_span(line).start;
-    let start = (span.start - line_start).min(text.len());
-    let end = (span.end - line_start).clamp(start, text.len());
+    let start = span.start.saturating_sub(line_start).min(text.len());
+    let end = span.end.saturating_sub(line_start).clamp(start, text.len());
+    let (start, end) = if span.start < line_start {
+        unindented(text, end)
+    } else {
+        (start, end)
+    };
     let shown = Shown::new(text, start, end);
-    let margin = " ".repeat(margin_width(line));
-    format!(
-        "{margin} |\n{line:>width$} | {text}\n{margin} | {space}{carets}\n",
-        width = margin.len(),
-        text = shown.text,
-        space = " ".repeat(shown.before),
-        carets = "^".repeat(shown.marked.max(1)),
-    )
+    let mut lines = format!("{line:>width$} | {}\n", shown.text, width = margin.len());
+    if shown.marked > 0 || span.start >= line_start {
+        let (space, carets) = (" ".repeat(shown.before), "^".repeat(shown.marked.max(1)));
+        let _ = writeln!(lines, "{margin} | {space}{carets}");
+    }
+    lines
+}
+
+/// The part of a line up to `end` without the blanks before it.
+fn unindented(text: &str, end: usize) -> (usize, usize) {
+    let marked = &text[..end];
+    (end - marked.trim_start().len(), end)
 }
 
 fn margin_width(line: usize) -> usize {
@@ -138,6 +163,32 @@ mod tests {
          1 | FROM a
            |       ^
         ");
+    }
+
+    #[test]
+    fn every_line_of_an_instruction_is_marked() {
+        let source = Source::new("FROM a\nRUN one && \\\n\n    two <<E\n  body\nE\nRUN b\n");
+        let end = source.text().find("RUN b").unwrap();
+        insta::assert_snapshot!(excerpt(&source, Span::new(7, end)), @r"
+           |
+         2 | RUN one && \
+           | ^^^^^^^^^^^^
+         3 | 
+         4 |     two <<E
+           |     ^^^^^^^
+         5 |   body
+           |   ^^^^
+         6 | E
+           | ^
+        ");
+    }
+
+    #[test]
+    fn the_middle_of_a_long_instruction_is_left_out() {
+        let text = format!("RUN <<E\n{}E\n", "line\n".repeat(100));
+        let shown = excerpt(&Source::new(&text[..]), Span::new(0, text.len()));
+        assert_eq!(shown.lines().count(), 1 + 8 * 2 + 1 + 2, "{shown}");
+        assert!(shown.ends_with("    | …\n102 | E\n    | ^\n"), "{shown}");
     }
 
     #[test]
