@@ -28,8 +28,8 @@ impl Images {
             path: PathBuf::from(&source.path),
         };
         let (digest, manifest) = layout.find(source, platform)?;
-        layout.bring(self, &digest)?;
-        layout.bring(self, &manifest.config.digest)?;
+        layout.bring(self, &digest, None)?;
+        layout.bring(self, &manifest.config.digest, Some(manifest.config.size))?;
         Ok(Resolved {
             manifest: digest,
             config: self.image_config(&manifest)?,
@@ -46,7 +46,7 @@ impl Images {
             return Ok(root);
         }
         for blob in manifest.layers.iter().chain([&manifest.config]) {
-            layout.bring(self, &blob.digest)?;
+            layout.bring(self, &blob.digest, Some(blob.size))?;
         }
         let config = self.image_config(&manifest)?;
         self.unpack(&digest, &manifest, &config)
@@ -102,22 +102,22 @@ impl Layout {
         }
     }
 
-    /// Puts a blob into the store.
-    fn bring(&self, images: &Images, digest: &Digest) -> Result<(), ImageSourceError> {
-        if images.store.contains(digest)? {
-            return Ok(());
-        }
+    /// Puts a blob into the store, which must be as long as its descriptor says.
+    fn bring(&self, images: &Images, digest: &Digest, size: Option<u64>) -> Result<(), ImageSourceError> {
         let path = self.blob(digest);
-        let file = File::open(&path).map_err(|source| ImageSourceError::Layout {
+        let failed = |source| ImageSourceError::Layout {
             path: path.clone(),
             source,
-        })?;
-        let stored = images.store.put_file(&file)?;
-        if stored.digest == *digest {
-            Ok(())
-        } else {
-            Err(self.wrong(&path, "its digest is not its name"))
+        };
+        let file = File::open(&path).map_err(failed)?;
+        let length = file.metadata().map_err(failed)?.len();
+        if size.is_some_and(|size| size != length) {
+            return Err(self.wrong(&path, "its size is not what its descriptor says"));
         }
+        if images.store.contains(digest)? || images.store.put_file(&file)?.digest == *digest {
+            return Ok(());
+        }
+        Err(self.wrong(&path, "its digest is not its name"))
     }
 
     fn blob(&self, digest: &Digest) -> PathBuf {
