@@ -29,18 +29,18 @@ pub struct Held {
 #[derive(Debug, thiserror::Error)]
 pub enum ContextSourceError {
     /// The archive cannot be read.
-    #[error("cannot read the context from {path}")]
+    #[error("cannot read the context from {name}")]
     Read {
-        /// The archive.
-        path: PathBuf,
+        /// Where it comes from.
+        name: String,
         /// Why.
         source: io::Error,
     },
     /// The archive cannot be unpacked.
-    #[error("cannot unpack the context from {path}")]
+    #[error("cannot unpack the context from {name}")]
     Unpack {
-        /// The archive.
-        path: PathBuf,
+        /// Where it comes from.
+        name: String,
         /// Why.
         source: tar::ImportError,
     },
@@ -74,7 +74,7 @@ pub fn open(context: &ContextSource, machine: &Machine) -> Result<Option<Held>, 
         ContextSource::Empty => Ok(None),
         ContextSource::Directory(path) => Ok(Some(plain(path))),
         ContextSource::Url(url) => fetch(url, machine).map(Some),
-        ContextSource::Archive(path) => unpack(path, machine).map(Some),
+        ContextSource::Archive(path) => unpack(path, "standard input", machine).map(Some),
         ContextSource::Git { url, fragment } => checkout(url, fragment, machine).map(Some),
     }
 }
@@ -96,9 +96,10 @@ fn plain(path: &Path) -> Held {
     }
 }
 
-fn unpack(path: &Path, machine: &Machine) -> Result<Held, ContextSourceError> {
+/// Unpacks an archive that is called `name`.
+fn unpack(path: &Path, name: &str, machine: &Machine) -> Result<Held, ContextSourceError> {
     let failed = |source| ContextSourceError::Read {
-        path: path.to_owned(),
+        name: name.to_owned(),
         source,
     };
     let file = std::fs::File::open(path).map_err(failed)?;
@@ -107,7 +108,7 @@ fn unpack(path: &Path, machine: &Machine) -> Result<Held, ContextSourceError> {
     let layer =
         tar::import_archive(reader, &mut blobs, &tar::ImportOptions::default()).map_err(|source| {
             ContextSourceError::Unpack {
-                path: path.to_owned(),
+                name: name.to_owned(),
                 source,
             }
         })?;
@@ -130,17 +131,28 @@ fn checkout(url: &str, fragment: &str, machine: &Machine) -> Result<Held, Contex
     write_root(&root, machine)
 }
 
+/// An archive, or, as BuildKit has it, a text that is the Dockerfile of a context with nothing else in it.
 fn fetch(url: &str, machine: &Machine) -> Result<Held, ContextSourceError> {
     let scratch = machine.store.work_dir()?;
-    let path = scratch.path().join("context.tar");
     let source = wharf_graph::HttpSource {
         url: url.to_owned(),
         checksum: None,
-        file_name: "context.tar".to_owned(),
+        file_name: "Dockerfile".to_owned(),
     };
     let root = download::fetch(&source, &machine.store, &machine.network)?;
     write_directory(&*machine.roots.tree(&root)?, &machine.store, scratch.path())?;
-    unpack(&path, machine)
+    let path = scratch.path().join(&source.file_name);
+    let file = std::fs::File::open(&path).map_err(|source| ContextSourceError::Read {
+        name: url.to_owned(),
+        source,
+    })?;
+    if wharf_tree::compress::decompress_archive(file).is_ok_and(tar::is_archive) {
+        return unpack(&path, url, machine);
+    }
+    Ok(Held {
+        directory: scratch.path().to_owned(),
+        _scratch: Some(scratch),
+    })
 }
 
 fn write_root(root: &Root, machine: &Machine) -> Result<Held, ContextSourceError> {

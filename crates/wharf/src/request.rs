@@ -259,24 +259,35 @@ fn from_stdin(args: &BuildArgs) -> Result<Sources, Report> {
             },
         ));
     }
-    let bytes = read_stdin()?;
+    let failed = |error: io::Error| Report::new(Code::Environment, error);
+    let mut stdin = io::stdin().lock();
+    let mut bytes = Vec::new();
+    (&mut stdin).take(HEAD).read_to_end(&mut bytes).map_err(failed)?;
     if !is_archive(&bytes) {
+        stdin.read_to_end(&mut bytes).map_err(failed)?;
         let text = DockerfileSource::Text {
             name: "Dockerfile".to_owned(),
             bytes,
         };
         return Ok((ContextSource::Empty, text, None));
     }
-    let failed = |error: io::Error| Report::new(Code::Environment, error);
     let scratch = tempfile::tempdir().map_err(failed)?;
     let path = scratch.path().join("context.tar");
-    fs::write(&path, bytes).map_err(failed)?;
+    // An archive may be larger than the memory.
+    let copied = fs::File::create(&path).and_then(|mut file| {
+        let mut whole = io::Cursor::new(bytes).chain(stdin);
+        io::copy(&mut whole, &mut file)
+    });
+    copied.map_err(failed)?;
     Ok((
         ContextSource::Archive(path),
         in_context(args.file.as_deref()),
         Some(scratch),
     ))
 }
+
+/// How much is looked at to tell an archive from a text: a tar's first header.
+const HEAD: u64 = 512;
 
 /// By magic number, as buildx decides: gzip, bzip2, xz, zstd, or a tar header.
 fn is_archive(bytes: &[u8]) -> bool {
