@@ -15,12 +15,14 @@ const NEEDS: &[(&str, &str)] = &[
     ("/usr/bin/mmdebstrap", "mmdebstrap"),
     ("/usr/bin/newuidmap", "uidmap"),
     ("/usr/bin/pasta", "passt"),
+    ("/usr/bin/podman", "podman"),
     ("/usr/bin/setpriv", "util-linux"),
     ("/usr/bin/skopeo", "skopeo"),
     ("/usr/bin/ssh-keygen", "openssh-client"),
     ("/usr/bin/umoci", "umoci"),
     ("/usr/bin/xz", "xz-utils"),
     ("/usr/include/stdio.h", "libc6-dev"),
+    ("/usr/sbin/dockerd", "docker.io"),
     ("/usr/sbin/sshd", "openssh-server"),
 ];
 

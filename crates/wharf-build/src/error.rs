@@ -6,7 +6,7 @@ use wharf_dockerfile::{Diagnostic, Dockerfile, Source, Span};
 use wharf_graph::{BaseRequest, LowerError, Step};
 
 use crate::{
-    context::ContextError, context_source::ContextSourceError, exec::StepFailure,
+    context::ContextError, context_source::ContextSourceError, exec::StepFailure, from_lock::FromLockError,
     image_source::ImageSourceError, output::OutputError, read::ReadDockerfile,
 };
 
@@ -46,7 +46,7 @@ pub enum BuildError {
     Ssh(#[from] crate::ssh_agent::SshAgentError),
     /// The lock beside the Dockerfile cannot be used.
     #[error(transparent)]
-    FromLock(#[from] crate::from_lock::FromLockError),
+    FromLock(#[from] FromLockError),
     /// The Dockerfile is wrong.
     #[error("{}", count(.excerpts.len()))]
     Dockerfile {
@@ -165,7 +165,7 @@ impl BuildError {
             Excerpt::of_span(read, &source, first.to(last))
         });
         Self::Step {
-            name: step.name.clone(),
+            name: step.name.split_whitespace().collect::<Vec<_>>().join(" "),
             step: step.id,
             excerpt,
             source: Box::new(failure),
@@ -203,6 +203,7 @@ impl BuildError {
             Self::Dockerfile { .. }
             | Self::NoContext
             | Self::Ssh(crate::ssh_agent::SshAgentError::Key(_))
+            | Self::FromLock(FromLockError::Parse { .. } | FromLockError::Version { .. })
             | Self::Context(
                 ContextError::NotADirectory(_) | ContextError::Missing { .. } | ContextError::Ignore { .. },
             ) => Blame::Request,

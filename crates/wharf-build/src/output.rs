@@ -51,6 +51,8 @@ pub struct ExportedImage {
     pub manifest_size: u64,
     /// Digest of the configuration: the image ID.
     pub id: Digest,
+    /// When it says it was made, RFC 3339.
+    pub created: Option<String>,
     /// Compressed layers and configuration, in bytes.
     pub size: u64,
     /// How many layers.
@@ -246,6 +248,7 @@ impl Exporter<'_> {
             media_type: image.media_type.clone(),
             manifest_size: image.manifest_bytes.len() as u64,
             id: image.config,
+            created: created(&image.config_bytes),
             size: image.size(),
             layers: image.layers.len(),
             names,

@@ -19,13 +19,16 @@ mod verbs;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
 
 use args::cli::{Cli, Verb};
 
 fn main() -> ExitCode {
     wharf_sandbox::init_if_asked_with(wharf_build::exec::ENTRIES);
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return refused(&error),
+    };
     let done = match &cli.verb {
         Verb::Build(args) => verbs::build::run(&cli.global, args),
         Verb::Check(args) => verbs::check::run(args),
@@ -44,4 +47,18 @@ fn main() -> ExitCode {
         Verb::Lock(args) => verbs::base::lock(&cli.global, args),
     };
     done.unwrap_or_else(|report| report.print())
+}
+
+/// What clap refuses, or prints because it was asked for it. `wharf run` keeps the low codes for the container's own.
+fn refused(error: &clap::Error) -> ExitCode {
+    // Nobody may be there to read it.
+    let _ = error.print();
+    let lenient = Cli::command().ignore_errors(true);
+    let matches = lenient.try_get_matches_from(std::env::args_os()).ok();
+    let runs = matches.is_some_and(|matches| matches.subcommand_name() == Some("run"));
+    match error.exit_code() {
+        0 => ExitCode::SUCCESS,
+        _ if runs => ExitCode::from(verbs::run::OWN_FAILURE),
+        code => ExitCode::from(u8::try_from(code).unwrap_or(report::Code::Usage as u8)),
+    }
 }

@@ -43,22 +43,26 @@ pub(crate) fn docker_config() -> PathBuf {
     env::var_os("DOCKER_CONFIG").map_or_else(|| home().join(".docker"), PathBuf::from)
 }
 
-/// Sockets at which a Docker or Podman may listen, in the order in which they are tried.
+/// Sockets at which a Docker or Podman may listen, in the order in which they are tried. An engine that the environment names
+/// is the only one: an image must not end up in another.
 pub(crate) fn engine_sockets() -> Vec<PathBuf> {
-    let named = env::var("DOCKER_HOST")
-        .ok()
-        .and_then(|host| host.strip_prefix("unix://").map(PathBuf::from));
+    let named = ["DOCKER_HOST", "CONTAINER_HOST"]
+        .into_iter()
+        .find_map(|name| env::var(name).ok().filter(|host| !host.is_empty()));
+    if let Some(host) = named {
+        return vec![host.strip_prefix("unix://").unwrap_or(&host).into()];
+    }
     let runtime = env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
-    let mut sockets: Vec<PathBuf> = named.into_iter().collect();
-    if let Some(runtime) = &runtime {
-        sockets.push(runtime.join("docker.sock"));
-    }
-    sockets.push("/var/run/docker.sock".into());
-    if let Some(runtime) = &runtime {
-        sockets.push(runtime.join("podman/podman.sock"));
-    }
-    sockets.push("/run/podman/podman.sock".into());
-    sockets
+    let of_user = |name: &str| runtime.as_ref().map(|runtime| runtime.join(name));
+    [
+        of_user("docker.sock"),
+        Some("/var/run/docker.sock".into()),
+        of_user("podman/podman.sock"),
+        Some("/run/podman/podman.sock".into()),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 fn xdg(variable: &str, below_home: &str) -> PathBuf {

@@ -1,6 +1,6 @@
 //! Errors on the screen: what failed, why, what to do. The only place that renders them.
 
-use std::{error::Error, fmt::Write as _, process::ExitCode};
+use std::{error::Error, fmt::Write as _, io, iter, process::ExitCode};
 
 /// An error on its way to the user.
 #[derive(Debug)]
@@ -61,7 +61,7 @@ impl Report {
         if let Some(context) = &self.context {
             let _ = write!(text, "\n\n{}\n", context.trim_end());
         }
-        if let Some(hint) = &self.hint {
+        if let Some(hint) = self.hint.as_deref().or_else(|| hint_of_cause(&*self.error)) {
             let _ = write!(text, "\nhint: {hint}");
         }
         text
@@ -73,6 +73,20 @@ impl Report {
         ExitCode::from(self.code as u8)
     }
 }
+
+/// What to do about causes that any operation may meet.
+fn hint_of_cause(error: &(dyn Error + 'static)) -> Option<&'static str> {
+    let causes = iter::successors(Some(error), |error| (*error).source());
+    let mut kinds = causes.filter_map(|error| error.downcast_ref::<io::Error>().map(io::Error::kind));
+    kinds.find_map(|kind| match kind {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Some(DISK_FULL),
+        _ => None,
+    })
+}
+
+/// What makes room, wherever it is lacking.
+pub(crate) const DISK_FULL: &str =
+    "a disk is full: `wharf store df` shows what the store holds, and `wharf store gc` makes room in it";
 
 /// A message that needs no type of its own: it is made where it is shown.
 #[derive(Debug, thiserror::Error)]
@@ -92,6 +106,13 @@ mod tests {
     #[derive(Debug, thiserror::Error)]
     #[error("cannot open the store")]
     struct Outer(#[source] std::io::Error);
+
+    #[test]
+    fn a_full_disk_has_a_hint_wherever_it_is_met() {
+        let error = Outer(std::io::ErrorKind::StorageFull.into());
+        let text = Report::new(Code::Environment, error).text();
+        assert!(text.ends_with(&format!("hint: {DISK_FULL}")), "{text}");
+    }
 
     #[test]
     fn what_why_and_what_to_do() {

@@ -103,19 +103,29 @@ fn config_document(parts: &ImageParts<'_>, layers: &[LayerBlob]) -> Vec<u8> {
 }
 
 fn history(parts: &ImageParts<'_>) -> Vec<History> {
-    // An instruction without a layer takes the time of the step before it, so that the times never go back.
-    let mut last = None;
     let entries = parts.target.history.iter().zip(parts.times);
-    entries
+    let mut history: Vec<_> = entries
         .map(|(entry, time)| {
             let mut history = entry.entry.clone();
-            if history.created.is_none() {
-                history.created = parts.epoch.or(*time).map(rfc3339).or_else(|| last.clone());
-            }
-            last.clone_from(&history.created);
+            let made = || parts.epoch.or(*time).map(rfc3339);
+            history.created = history.created.take().or_else(made);
             history
         })
-        .collect()
+        .collect();
+    date_the_rest(&mut history);
+    history
+}
+
+/// An instruction without a layer takes the time of the step before it, so that the times never go back; the first ones take that of
+/// the first step.
+fn date_the_rest(history: &mut [History]) {
+    let mut last = history.iter().find_map(|entry| entry.created.clone());
+    for entry in history {
+        if entry.created.is_none() {
+            entry.created.clone_from(&last);
+        }
+        last.clone_from(&entry.created);
+    }
 }
 
 /// OCI image specification, "Image Manifest"; Docker image manifest version 2, schema 2.

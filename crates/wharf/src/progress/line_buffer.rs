@@ -29,6 +29,12 @@ impl LineBuffer {
         (!rest.is_empty()).then(|| text(&rest))
     }
 
+    /// What came of a line that has not ended yet.
+    pub(super) fn rest(&self) -> Option<String> {
+        let rest = text(&self.0);
+        (!rest.is_empty()).then_some(rest)
+    }
+
     fn end_of_line(&self) -> Option<usize> {
         let newline = self.0.iter().position(|byte| *byte == b'\n');
         newline.or_else(|| (self.0.len() >= LONGEST).then_some(LONGEST))
@@ -51,6 +57,7 @@ mod tests {
         assert_eq!(buffer.push(b"a\nb"), ["a"]);
         assert_eq!(buffer.push(b"c\r\n10%\r20%\n\n"), ["bc", "20%", ""]);
         assert_eq!(buffer.push(b"end"), [""; 0]);
+        assert_eq!(buffer.rest().as_deref(), Some("end"));
         assert_eq!(buffer.take_rest().as_deref(), Some("end"));
         assert_eq!(buffer.take_rest(), None);
     }

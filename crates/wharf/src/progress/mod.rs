@@ -4,11 +4,16 @@ mod line_buffer;
 mod plain;
 mod raw;
 mod reason;
+mod running;
+mod screen;
 mod steps;
 mod summary;
 mod terminal;
 
-use std::io::{self, IsTerminal as _, Write};
+use std::{
+    env,
+    io::{self, IsTerminal as _, Write},
+};
 
 use wharf_graph::event::Record;
 
@@ -29,13 +34,13 @@ pub(crate) trait Display: Send + Sync {
 
 /// The display that `mode` asks for; it writes to standard error, and `rawjson` too, as buildx does.
 pub(crate) fn display(mode: ProgressMode) -> Box<dyn Display> {
-    let is_terminal = io::stderr().is_terminal();
+    // What is redrawn needs a terminal that can move its cursor.
+    let is_terminal = io::stderr().is_terminal() && env::var_os("TERM").is_none_or(|term| term != "dumb");
     match mode {
         ProgressMode::Quiet => Box::new(Silent),
         ProgressMode::Rawjson => Box::new(raw::RawJson::new(stderr())),
-        ProgressMode::Tty => Box::new(terminal::Terminal::new()),
-        ProgressMode::Auto if is_terminal => Box::new(terminal::Terminal::new()),
-        ProgressMode::Auto | ProgressMode::Plain => Box::new(plain::Plain::new(stderr())),
+        ProgressMode::Auto | ProgressMode::Tty if is_terminal => Box::new(terminal::Terminal::new()),
+        ProgressMode::Auto | ProgressMode::Tty | ProgressMode::Plain => Box::new(plain::Plain::new(stderr())),
     }
 }
 

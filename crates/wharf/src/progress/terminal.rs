@@ -1,29 +1,25 @@
 //! `--progress=tty`: a line for each running step with the end of its output below, folded when it is done.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::BTreeMap,
     sync::{Mutex, PoisonError},
-    time::Duration,
 };
 
-use indicatif::{HumanBytes, MultiProgress, ProgressBar, ProgressStyle};
 use wharf_graph::{
     StepId,
-    event::{Event, PhaseId, Progress, Record, Stream, Timestamp},
+    event::{Event, PhaseId, Progress, Record, RunReason, Timestamp},
 };
 
 use super::{
     Display,
-    line_buffer::LineBuffer,
     reason::{because, cached},
+    running::{Running, amount},
+    screen::{Screen, Work},
     steps::StepTitles,
 };
 
-/// How many lines of its output a running step shows.
-const TAIL: usize = 4;
-
 pub(super) struct Terminal {
-    screen: MultiProgress,
+    screen: Screen,
     state: Mutex<State>,
 }
 
@@ -31,87 +27,66 @@ pub(super) struct Terminal {
 struct State {
     titles: StepTitles,
     running: BTreeMap<StepId, Running>,
-    phases: BTreeMap<PhaseId, ProgressBar>,
-}
-
-struct Running {
-    bar: ProgressBar,
-    title: String,
-    began: Timestamp,
-    lines: VecDeque<String>,
-    output: BTreeMap<Stream, LineBuffer>,
-    transfers: BTreeMap<String, (u64, Option<u64>)>,
+    phases: BTreeMap<PhaseId, (String, Work)>,
+    /// Steps that are done, and all.
+    steps: (usize, usize),
 }
 
 impl Terminal {
     pub(super) fn new() -> Self {
         Self {
-            screen: MultiProgress::new(),
+            screen: Screen::new(),
             state: Mutex::default(),
         }
     }
 
-    fn spinner(&self, message: String) -> ProgressBar {
-        let style = ProgressStyle::with_template("{spinner:.blue} {msg} {elapsed:.dim}");
-        let bar = ProgressBar::new_spinner().with_style(style.expect("the template is well-formed"));
-        let bar = self.screen.add(bar);
-        bar.set_message(message);
-        bar.enable_steady_tick(Duration::from_millis(120));
-        bar
-    }
-
-    fn line(&self, text: &str) {
-        // A terminal that went away is no reason to stop a build.
-        let _ = self.screen.println(text);
-    }
-
-    fn start(&self, state: &mut State, step: StepId, at: Timestamp) {
-        let title = state.titles.title(step).to_owned();
-        let bar = self.spinner(title.clone());
-        let running = Running {
-            bar,
-            title,
-            began: at,
-            lines: VecDeque::new(),
-            output: BTreeMap::new(),
-            transfers: BTreeMap::new(),
-        };
-        state.running.insert(step, running);
+    fn start(&self, state: &mut State, step: StepId, reason: Option<&RunReason>, at: Timestamp) {
+        let mut title = state.titles.title(step).to_owned();
+        if let Some(because) = reason.and_then(because) {
+            title += &format!(" ({because})");
+        }
+        let work = self.screen.work(&title);
+        state.running.insert(step, Running::new(work, title, at));
     }
 
     fn end(&self, state: &mut State, step: StepId, mark: &str, at: Timestamp) {
         let Some(running) = state.running.remove(&step) else {
             return;
         };
-        running.bar.finish_and_clear();
         let took = at.since(running.began).as_secs_f64();
-        self.line(&format!("{mark} {} {took:.1}s", running.title));
+        self.screen.line(&format!("{mark} {took:.1}s {}", running.title));
+        self.count(state);
+    }
+
+    fn count(&self, state: &mut State) {
+        state.steps.0 += 1;
+        self.total(state);
+    }
+
+    fn total(&self, state: &State) {
+        let (done, all) = state.steps;
+        self.screen.total(format!("{done} of {all} steps"));
     }
 }
 
 impl Display for Terminal {
     fn show(&self, record: &Record) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = &mut *state;
         state.titles.learn(&record.event);
         match &record.event {
+            Event::GraphKnown { steps } => {
+                state.steps = (0, steps.len());
+                self.total(state);
+            }
             Event::PhaseStarted(phase) => {
-                let bar = self.spinner(phase.name.clone());
-                state.phases.insert(phase.phase, bar);
+                let work = self.screen.work(&phase.name);
+                state.phases.insert(phase.phase, (phase.name.clone(), work));
             }
             Event::PhaseFinished(phase) => {
-                if let Some(bar) = state.phases.remove(&phase.phase) {
-                    bar.finish_and_clear();
-                }
+                state.phases.remove(&phase.phase);
             }
-            Event::StepStarted { step, reason } => {
-                self.start(&mut state, *step, record.at);
-                if let (Some(running), Some(because)) =
-                    (state.running.get_mut(step), reason.as_ref().and_then(because))
-                {
-                    running.title += &format!(" ({because})");
-                    running.bar.set_message(running.title.clone());
-                }
-            }
+            Event::StepStarted { step, reason } => self.start(state, *step, reason.as_ref(), record.at),
             Event::StepLog { step, stream, data } => {
                 if let Some(running) = state.running.get_mut(step) {
                     running.log(*stream, &data.0);
@@ -120,73 +95,31 @@ impl Display for Terminal {
             Event::StepProgress(progress) => state.progress(progress),
             Event::StepCached { step, reason, .. } => {
                 // One that ran to be compared.
-                if let Some(running) = state.running.remove(step) {
-                    running.bar.finish_and_clear();
-                }
-                self.line(&format!("✓ {} {}", state.titles.title(*step), cached(reason)));
+                state.running.remove(step);
+                self.screen
+                    .line(&format!("✓ {} {}", cached(reason), state.titles.title(*step)));
+                self.count(state);
             }
-            Event::StepFinished { step } => self.end(&mut state, *step, "✓", record.at),
-            Event::StepFailed { step, .. } => self.end(&mut state, *step, "✗", record.at),
-            Event::StepInterrupted { step } => self.end(&mut state, *step, "-", record.at),
-            Event::Warning(warning) => self.line(&format!("warning: {}", warning.message)),
-            Event::BuildStarted(_)
-            | Event::GraphKnown { .. }
-            | Event::StepBrought { .. }
-            | Event::BuildFinished(_) => {}
+            Event::StepFinished { step } => self.end(state, *step, "✓", record.at),
+            Event::StepFailed { step, .. } => self.end(state, *step, "✗", record.at),
+            Event::StepInterrupted { step } => self.end(state, *step, "-", record.at),
+            Event::Warning(warning) => self.screen.line(&format!("warning: {}", warning.message)),
+            Event::BuildStarted(_) | Event::StepBrought { .. } | Event::BuildFinished(_) => {}
         }
     }
 
     fn finish(&self) {
-        let _ = self.screen.clear();
+        self.screen.clear();
     }
 }
 
 impl State {
     fn progress(&mut self, progress: &Progress) {
-        let amount = amount(progress.done, progress.total);
         if let Some(running) = progress.step.and_then(|step| self.running.get_mut(&step)) {
-            running
-                .transfers
-                .insert(progress.item.clone(), (progress.done, progress.total));
-            running.redraw();
-        } else if let Some(bar) = progress.phase.and_then(|phase| self.phases.get(&phase)) {
-            let name = bar.message();
-            let name = name.split(" · ").next().unwrap_or_default().to_owned();
-            bar.set_message(format!("{name} · {} {amount}", progress.item));
+            running.progress(progress);
+        } else if let Some((name, work)) = progress.phase.and_then(|phase| self.phases.get(&phase)) {
+            let amount = amount(progress.done, progress.total);
+            work.set(&format!("{name} · {} {amount}", progress.item), &[]);
         }
-    }
-}
-
-impl Running {
-    fn log(&mut self, stream: Stream, data: &[u8]) {
-        let lines = self.output.entry(stream).or_default().push(data);
-        if lines.is_empty() {
-            return;
-        }
-        self.lines.extend(lines);
-        let surplus = self.lines.len().saturating_sub(TAIL);
-        self.lines.drain(..surplus);
-        self.redraw();
-    }
-
-    fn redraw(&self) {
-        let mut message = self.title.clone();
-        let done: u64 = self.transfers.values().map(|(done, _)| done).sum();
-        let total: Option<u64> = self.transfers.values().map(|(_, total)| *total).sum();
-        if done > 0 {
-            message = format!("{message} {}", amount(done, total));
-        }
-        for line in &self.lines {
-            message.push_str("\n    ");
-            message.extend(line.chars().take(160));
-        }
-        self.bar.set_message(message);
-    }
-}
-
-fn amount(done: u64, total: Option<u64>) -> String {
-    match total {
-        Some(total) if total > 0 => format!("{} / {}", HumanBytes(done), HumanBytes(total)),
-        _ => HumanBytes(done).to_string(),
     }
 }

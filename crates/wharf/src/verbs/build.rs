@@ -32,7 +32,7 @@ use crate::{
     interrupt,
     machine::{Choices, Local, local, machine},
     progress::{self, Display, StepTitles, Summary},
-    report::{Code, Message, Report},
+    report::{Code, DISK_FULL, Message, Report},
     request::request,
 };
 
@@ -69,7 +69,7 @@ pub(crate) fn run(global: &GlobalArgs, args: &BuildArgs) -> Result<ExitCode, Rep
     watcher.observe(finished(&result));
     watcher.display.finish();
     let result = result.map_err(|error| failed(error, &watcher))?;
-    write_files(args, &result)?;
+    write_files(args, &result, &watcher.build)?;
     if args.quiet {
         print_ids(&result);
     } else if args.progress != ProgressMode::Rawjson {
@@ -215,7 +215,8 @@ fn failed(error: BuildError, watcher: &Watcher) -> Report {
         parts.push(format!("{}{hint}", place_first(&excerpt.text, &message)));
     }
     let context = (!parts.is_empty()).then(|| parts.join("\n\n"));
-    let hint = error.hint();
+    let full = || parts.iter().any(|part| part.contains("No space left on device"));
+    let hint = error.hint().or_else(|| full().then(|| DISK_FULL.to_owned()));
     Report {
         context,
         hint,
@@ -234,19 +235,19 @@ fn place_first(text: &str, message: &str) -> String {
 }
 
 /// `--iidfile` and `--metadata-file`, with the keys that buildx writes.
-fn write_files(args: &BuildArgs, result: &BuildResult) -> Result<(), Report> {
-    let image = result
+fn write_files(args: &BuildArgs, result: &BuildResult, build: &str) -> Result<(), Report> {
+    let mut images = result
         .exported
         .iter()
-        .find_map(|exported| exported.image.as_ref().map(|image| (exported, image)));
+        .filter_map(|exported| Some((&exported.platform, exported.image.as_ref()?)));
+    let image = images.next();
     if let (Some(path), Some((_, image))) = (&args.iidfile, image) {
         write(path, image.id.to_string().as_bytes())?;
     }
     if let Some(path) = &args.metadata_file {
-        let metadata = image.map_or_else(
-            || json!({}),
-            |(exported, image)| metadata(&exported.platform, image),
-        );
+        let mut metadata = image.map_or_else(|| json!({}), |(platform, image)| metadata(platform, image));
+        // Builder, node, build: here there is one of the first two.
+        metadata["buildx.build.ref"] = format!("wharf/wharf/{build}").into();
         let text = serde_json::to_vec_pretty(&metadata).expect("metadata has only string keys");
         write(path, &text)?;
     }
@@ -254,6 +255,10 @@ fn write_files(args: &BuildArgs, result: &BuildResult) -> Result<(), Report> {
 }
 
 fn metadata(platform: &Platform, image: &ExportedImage) -> serde_json::Value {
+    let mut annotations = json!({"config.digest": image.id});
+    if let Some(created) = &image.created {
+        annotations["org.opencontainers.image.created"] = created.clone().into();
+    }
     let mut metadata = json!({
         "containerimage.config.digest": image.id,
         "containerimage.descriptor": {
@@ -261,6 +266,7 @@ fn metadata(platform: &Platform, image: &ExportedImage) -> serde_json::Value {
             "digest": image.digest,
             "size": image.manifest_size,
             "platform": {"architecture": platform.architecture, "os": platform.os},
+            "annotations": annotations,
         },
         "containerimage.digest": image.digest,
     });

@@ -32,7 +32,7 @@ use crate::{
 };
 
 /// Docker's exit code for failures that are not the container's.
-const OWN_FAILURE: u8 = 125;
+pub(crate) const OWN_FAILURE: u8 = 125;
 
 /// Runs a command in an image; the exit code is the command's, 125 if it could not be run at all.
 pub(crate) fn run(global: &GlobalArgs, args: &RunArgs) -> ExitCode {

@@ -157,3 +157,23 @@ pub(crate) fn names(directory: &Path) -> Vec<String> {
     names.sort();
     names
 }
+
+/// The command, started by another program: arguments before it are that program's.
+pub(crate) fn started_by(outer: &[&str], command: &Command) -> Command {
+    let mut wrapped = Command::new(outer[0]);
+    wrapped
+        .args(&outer[1..])
+        .arg(command.get_program())
+        .args(command.get_args());
+    wrapped.env_clear();
+    wrapped.envs(
+        command
+            .get_envs()
+            .filter_map(|(name, value)| Some((name, value?))),
+    );
+    if let Some(directory) = command.get_current_dir() {
+        wrapped.current_dir(directory);
+    }
+    wrapped.stdin(Stdio::null());
+    wrapped
+}

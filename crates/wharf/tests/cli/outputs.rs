@@ -1,6 +1,6 @@
 //! What a build gives: archives, layouts, directories, files with ids, events. Read back with skopeo, umoci and tar.
 
-use std::fs;
+use std::{fs, path::Path};
 
 use serde_json::Value;
 
@@ -197,6 +197,13 @@ fn ids_and_metadata_go_to_files() {
         metadata["image.name"],
         "docker.io/library/a:1,docker.io/library/b:2"
     );
+    let descriptor = &metadata["containerimage.descriptor"];
+    assert_eq!(descriptor["annotations"]["config.digest"], *id);
+    let size = context.inspect("a:1", "/manifest/config/size");
+    assert!(descriptor["size"].as_u64() > size.parse().ok(), "{descriptor}");
+    let build = metadata["buildx.build.ref"].as_str().unwrap_or_default();
+    let build = build.rsplit('/').next().expect("a last part");
+    context.wharf(["history", "show", build]).success();
     let quiet = context.wharf(["build", "-q", "."]).success();
     assert_eq!((quiet.stdout.trim(), quiet.stderr.as_str()), (id.as_str(), ""));
 }
@@ -261,4 +268,133 @@ fn no_engine_to_load_into_has_a_hint() {
         .wharf(["build", "--load", "."])
         .exits(3)
         .says("type=docker,dest=");
+}
+
+/// The manifest of a layout, and of each of its layers media type and first bytes.
+fn layers(layout: &Path) -> (Value, Vec<(String, Vec<u8>)>) {
+    let read = |name: &str| fs::read(layout.join(name)).expect("a file of the layout");
+    let blob = |value: &Value| {
+        let digest = value["digest"].as_str().expect("a digest");
+        read(&format!("blobs/{}", digest.replace(':', "/")))
+    };
+    let json = |bytes: &[u8]| serde_json::from_slice::<Value>(bytes).expect("JSON");
+    let index = json(&read("index.json"));
+    let manifest = json(&blob(&index["manifests"][0]));
+    let of_layer = |layer: &Value| {
+        let kind = layer["mediaType"].as_str().expect("a media type").to_owned();
+        (kind, blob(layer)[..4].to_vec())
+    };
+    let layers = manifest["layers"]
+        .as_array()
+        .expect("layers")
+        .iter()
+        .map(of_layer)
+        .collect();
+    (manifest, layers)
+}
+
+#[test]
+fn compression_and_media_types_are_those_that_were_asked_for() {
+    const GZIP: &[u8] = &[0x1f, 0x8b];
+    const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
+    const OCI: &str = "application/vnd.oci.image.layer.v1.tar";
+    for (fields, kind, magic) in [
+        ("", format!("{OCI}+gzip"), GZIP),
+        (
+            "compression=gzip,compression-level=9",
+            format!("{OCI}+gzip"),
+            GZIP,
+        ),
+        (
+            "compression=zstd,compression-level=3,force-compression=true",
+            format!("{OCI}+zstd"),
+            ZSTD,
+        ),
+        ("compression=uncompressed", OCI.to_owned(), b"file"),
+        (
+            "oci-mediatypes=false",
+            "application/vnd.docker.image.rootfs.diff.tar.gzip".to_owned(),
+            GZIP,
+        ),
+    ] {
+        let context = TestContext::new();
+        context.write("file", &"compresses well ".repeat(99));
+        context.write("Dockerfile", "FROM scratch\nCOPY file /\n");
+        let output = format!("type=oci,tar=false,dest=../out/layout,{fields}");
+        let output = output.trim_end_matches(',');
+        context.wharf(["build", "-o", output, "."]).success();
+        let (_, found) = layers(&context.out("layout"));
+        assert_eq!(found.len(), 1, "{fields}");
+        assert_eq!(found[0].0, kind, "{fields}");
+        assert!(found[0].1.starts_with(magic), "{fields}: {:?}", found[0].1);
+    }
+}
+
+#[test]
+fn names_and_annotations_of_outputs() {
+    let context = TestContext::new();
+    context.write("Dockerfile", "FROM scratch\nCOPY Dockerfile /\n");
+    let args = [
+        "build",
+        "--annotation",
+        "org.example.a=manifest",
+        "--annotation",
+        "manifest-descriptor:org.example.b=descriptor",
+        "-o",
+        "type=oci,tar=false,dest=../out/layout",
+        "-o",
+        r#"type=image,"name=example.com/a:1,example.com/b:2""#,
+        ".",
+    ];
+    context.wharf(args).success();
+    let (manifest, _) = layers(&context.out("layout"));
+    assert_eq!(manifest["annotations"]["org.example.a"], "manifest");
+    let index = fs::read_to_string(context.out("layout/index.json")).expect("a layout");
+    assert!(index.contains(r#""org.example.b":"descriptor""#), "{index}");
+    for name in ["example.com/a:1", "example.com/b:2"] {
+        context.wharf(["inspect", name]).success();
+    }
+}
+
+#[test]
+fn an_oci_archive_goes_to_standard_output_and_a_push_needs_a_name() {
+    let context = TestContext::new();
+    context.write("Dockerfile", "FROM scratch\nCOPY Dockerfile /\n");
+    for output in ["type=oci,dest=-", "type=oci", "type=docker,dest=-"] {
+        let made = context.command(["build", "-o", output, "."]).output();
+        let made = made.expect("the binary runs");
+        assert!(made.status.success(), "{output}");
+        let mut archive = tar::Archive::new(&made.stdout[..]);
+        let entries = archive.entries().expect("a tar").flatten();
+        let names: Vec<_> = entries
+            .map(|entry| entry.path().expect("a name").display().to_string())
+            .collect();
+        assert!(names.contains(&"index.json".to_owned()), "{output}: {names:?}");
+    }
+    context
+        .wharf(["build", "--push", "."])
+        .exits(3)
+        .says("needs a name")
+        .says("-t ");
+}
+
+#[test]
+fn every_entry_of_the_history_has_a_time_that_never_goes_back() {
+    let context = TestContext::new();
+    let dockerfile = "FROM busybox AS base\nFROM scratch\nENV A=b\nLABEL c=d\nCOPY --from=base /bin/busybox /bin/\nCMD [\"x\"]\n";
+    let Some(built) = context.build(dockerfile, &["-t", "image"]) else {
+        return;
+    };
+    built.success();
+    let config = context.wharf(["inspect", "image"]).success().json()["config"].take();
+    let history = config["history"].as_array().expect("a history");
+    let times: Vec<_> = history
+        .iter()
+        .map(|entry| entry["created"].as_str().unwrap_or_default())
+        .collect();
+    assert!(
+        times.len() == 4 && times.is_sorted() && !times[0].is_empty(),
+        "{times:?}"
+    );
+    assert_eq!(config["created"], *times[3]);
 }

@@ -14,7 +14,8 @@ pub(crate) fn tool<A: AsRef<OsStr>>(program: &str, args: impl IntoIterator<Item 
     Some(Outcome::of(Command::new(program).args(args)).success().stdout)
 }
 
-fn is_installed(program: &str) -> bool {
+/// Whether a program is found in `PATH`.
+pub(crate) fn is_installed(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|folder| folder.join(program).exists())
 }

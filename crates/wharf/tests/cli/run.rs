@@ -67,6 +67,12 @@ fn exit_codes_are_the_commands_or_tell_why_there_was_none() {
         (&["no-such-image"], 125),
         (&["-v", "relative", "image"], 125),
         (&["-u", "osprey", "image"], 125),
+        (&["--no-such-flag", "image"], 125),
+        (&["-p", "no-port", "image"], 125),
+        (&[], 125),
+        (&["image", "sh", "-c", "kill -TERM $$"], 143),
+        (&["image", "/etc"], 126),
+        (&["-w", "/etc/passwd", "image"], 125),
     ] {
         context.wharf(["run"].iter().chain(args)).exits(code);
     }
