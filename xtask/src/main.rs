@@ -15,7 +15,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   test [--heavy]     everything that CI runs: set-up, format, lints, licences, docs, arrows, tests
   setup              only install what the tests need beyond Rust
   fuzz [SECONDS]     only fuzz, each target for so long (60)
-  bench [NAME…]      measure wharf beside its peers (--runs N)
+  bench [NAME…]      measure wharf beside its peers (--runs N, --wharf FILE)
   arrows             only check which crate depends on which
 ";
 

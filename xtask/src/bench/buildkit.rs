@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use super::measure::run;
+use super::measure::{run, ticks};
 
 /// A running daemon. It ends when this is dropped.
 pub(crate) struct BuildKit {
@@ -80,23 +80,28 @@ impl BuildKit {
         command
     }
 
-    /// A build of the directory's Dockerfile, `FROM base` being the image of an OCI layout, into the daemon's own image store.
-    pub(crate) fn build(&self, directory: &Path, base: &str, layout: &Layout) -> Command {
+    /// A build of the directory's Dockerfile, each base being the image of an OCI layout. The result stays in the daemon's
+    /// cache: an exporter would compress layers, which wharf does only when it exports.
+    pub(crate) fn build(&self, directory: &Path, bases: &[(&str, &Layout)]) -> Command {
         let mut command = self.buildctl();
         let directory = directory.display();
         command.args(["build", "--progress=plain", "--frontend=dockerfile.v0"]);
         command.arg(format!("--local=context={directory}"));
         command.arg(format!("--local=dockerfile={directory}"));
-        command.arg(format!("--oci-layout=base={}", layout.path.display()));
-        command.arg(format!(
-            "--opt=context:{base}=oci-layout://base@{}",
-            layout.digest
-        ));
-        command.arg(format!(
-            "--output=type=image,name=bench.local/{}",
-            directory.to_string().replace('/', "-").trim_matches('-')
-        ));
+        for (name, layout) in bases {
+            command.arg(format!("--oci-layout={name}={}", layout.path.display()));
+            command.arg(format!(
+                "--opt=context:{name}=oci-layout://{name}@{}",
+                layout.digest
+            ));
+        }
         command
+    }
+
+    /// User and system time of the daemon and of the children that it waited for, so far.
+    pub(crate) fn cpu(&self) -> Result<Duration, String> {
+        // proc(5): utime, stime, cutime and cstime are fields 14 to 17.
+        ticks(&self.daemon.id().to_string(), 11..15)
     }
 }
 
@@ -114,6 +119,11 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
+    /// wharf's flag for it, as the base `name`.
+    pub(crate) fn flag(&self, name: &str) -> String {
+        format!("--build-context={name}=oci-layout://{}", self.path.display())
+    }
+
     /// Reads the one manifest's digest.
     pub(crate) fn open(path: PathBuf) -> Result<Self, String> {
         let index = fs::read_to_string(path.join("index.json")).map_err(|error| error.to_string())?;

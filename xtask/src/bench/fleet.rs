@@ -6,12 +6,13 @@ use std::{
     process::Command,
     sync::atomic::{AtomicUsize, Ordering},
     thread,
+    time::Duration,
 };
 
 use super::{
     Bed,
     buildkit::{BuildKit, Layout},
-    measure::{measure, run},
+    measure::{Cost, measure, run},
     report::Report,
 };
 
@@ -35,6 +36,26 @@ const CHANGES: &[(&str, Change)] = &[
         append(&service.join("app/m0.py"), round)
     }),
 ];
+
+/// One builder's wall and CPU times in milliseconds.
+#[derive(Default)]
+struct Series {
+    wall: Vec<f64>,
+    cpu: Vec<f64>,
+}
+
+impl Series {
+    /// One round, and what a daemon used for it.
+    fn push(&mut self, cost: Cost, daemon: Duration) {
+        self.wall.push(cost.wall.as_secs_f64() * 1000.0);
+        self.cpu.push((cost.cpu + daemon).as_secs_f64() * 1000.0);
+    }
+
+    fn add_to(self, report: &mut Report, what: &str, who: &str) {
+        report.add(what, who, "ms", self.wall);
+        report.add(what, &format!("{who}, CPU"), "ms", self.cpu);
+    }
+}
 
 /// Every file anew with the time of now.
 fn renew(directory: &Path) -> std::io::Result<()> {
@@ -64,29 +85,29 @@ pub(super) fn fleet(bed: &Bed, report: &mut Report) -> Result<(), String> {
     for (order, dockerfile) in [("badly ordered", BADLY_ORDERED), ("well ordered", WELL_ORDERED)] {
         let ours = services(bed, &format!("ours-{order}"), dockerfile)?;
         let theirs = services(bed, &format!("theirs-{order}"), dockerfile)?;
-        let image = format!("python=oci-layout://{}", layout.path.display());
+        let image = layout.flag("python");
         let wharf = |service: &Path| {
             let mut command = bed.wharf("fleet-store");
-            command
-                .args(["build", "-q", "--build-context", &image])
-                .arg(service);
+            command.args(["build", "-q", &image]).arg(service);
             command
         };
-        let peer = |service: &Path| buildkit.build(service, "python", &layout);
+        let peer = |service: &Path| buildkit.build(service, &[("python", &layout)]);
         all(&ours, &wharf)?;
         all(&theirs, &peer)?;
         for (what, change) in CHANGES {
-            let (mut mine, mut other) = (Vec::new(), Vec::new());
+            let (mut mine, mut other) = (Series::default(), Series::default());
             for round in 0..bed.runs {
                 for service in ours.iter().chain(&theirs) {
                     change(service, round).map_err(|error| error.to_string())?;
                 }
-                mine.push(measure(|| all(&ours, &wharf))?.wall.as_secs_f64() * 1000.0);
-                other.push(measure(|| all(&theirs, &peer))?.wall.as_secs_f64() * 1000.0);
+                let daemon = buildkit.cpu()?;
+                let cost = measure(|| all(&theirs, &peer))?;
+                other.push(cost, buildkit.cpu()?.saturating_sub(daemon));
+                mine.push(measure(|| all(&ours, &wharf))?, Duration::ZERO);
             }
             let what = format!("25 services, {order}: {what}");
-            report.add(&what, "wharf", "ms", mine);
-            report.add(&what, "BuildKit", "ms", other);
+            mine.add_to(report, &what, "wharf");
+            other.add_to(report, &what, "BuildKit");
             report.ratio(&what, "BuildKit", "wharf");
         }
     }

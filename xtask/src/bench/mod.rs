@@ -5,8 +5,10 @@
 mod buildkit;
 mod fleet;
 mod measure;
+mod peers;
 mod report;
 mod single;
+mod traced;
 
 use std::{
     fs,
@@ -30,6 +32,9 @@ const BENCHES: &[Bench] = &[
     ("base", single::base),
     ("recording", single::recording),
     ("fleet", fleet::fleet),
+    ("peers", peers::small),
+    ("path-set", traced::path_set),
+    ("large-tree", traced::large_tree),
 ];
 
 /// What the benchmarks run in.
@@ -59,6 +64,7 @@ impl Bed {
 /// Runs the benchmarks that `names` name, or all.
 pub(crate) fn run(names: &[&str]) -> Result<(), String> {
     let mut runs = 5;
+    let mut program = None;
     let mut wanted = Vec::new();
     let mut words = names.iter();
     while let Some(word) = words.next() {
@@ -67,20 +73,23 @@ pub(crate) fn run(names: &[&str]) -> Result<(), String> {
                 let number = words.next().and_then(|number| number.parse().ok());
                 runs = number.ok_or("--runs takes a number")?;
             }
+            "--wharf" => {
+                let path = words.next().ok_or("--wharf takes a file")?;
+                program = Some(std::path::absolute(path).map_err(|error| error.to_string())?);
+            }
             name if BENCHES.iter().any(|(known, _)| *known == name) => wanted.push(name),
             other => return Err(format!("no benchmark is called {other}: {}", known())),
         }
     }
     install()?;
-    stage::run(&mut cargo(&["build", "--release", "--quiet"]))?;
+    let wharf = match program {
+        Some(program) => program,
+        None => release()?,
+    };
     let scratch = std::env::temp_dir().join("wharf-bench");
     let _ = fs::remove_dir_all(&scratch);
     fs::create_dir_all(&scratch).map_err(|error| error.to_string())?;
-    let bed = Bed {
-        wharf: release()?,
-        scratch,
-        runs,
-    };
+    let bed = Bed { wharf, scratch, runs };
     for (name, bench) in BENCHES {
         if wanted.is_empty() || wanted.contains(name) {
             let mut report = Report::default();
@@ -117,7 +126,9 @@ fn install() -> Result<(), String> {
     Ok(())
 }
 
+/// Builds wharf as it is released.
 fn release() -> Result<PathBuf, String> {
+    stage::run(&mut cargo(&["build", "--release", "--quiet"]))?;
     let target = std::env::current_dir()
         .map_err(|error| error.to_string())?
         .join("target");

@@ -11,11 +11,11 @@ use super::{
 /// Short commands are measured so many at a time.
 const BATCH: u32 = 20;
 
-fn millis(duration: std::time::Duration) -> f64 {
+pub(super) fn millis(duration: std::time::Duration) -> f64 {
     duration.as_secs_f64() * 1000.0
 }
 
-fn write(path: &Path, text: &str) -> Result<(), String> {
+pub(super) fn write(path: &Path, text: &str) -> Result<(), String> {
     fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))
 }
 
@@ -103,7 +103,7 @@ pub(super) fn run_true(bed: &Bed, report: &mut Report) -> Result<(), String> {
 }
 
 /// A project with a base `box` of these packages.
-fn project(bed: &Bed, name: &str, packages: &[&str]) -> Result<std::path::PathBuf, String> {
+pub(super) fn project(bed: &Bed, name: &str, packages: &[&str]) -> Result<std::path::PathBuf, String> {
     let project = bed.directory(name)?;
     let packages = packages
         .iter()
@@ -147,7 +147,7 @@ pub(super) fn memory(bed: &Bed, report: &mut Report) -> Result<(), String> {
     Ok(())
 }
 
-fn files(bed: &Bed, name: &str, count: usize) -> Result<std::path::PathBuf, String> {
+pub(super) fn files(bed: &Bed, name: &str, count: usize) -> Result<std::path::PathBuf, String> {
     let project = bed.directory(name)?;
     write(&project.join("Dockerfile"), "FROM scratch\nCOPY . /files\n")?;
     for number in 0..count {
