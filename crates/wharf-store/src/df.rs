@@ -6,6 +6,7 @@ use crate::{
     cache_mount::ABOUT,
     error::StoreError,
     layout::{self, BLOBS, CACHES, HEADS, HISTORY, MEMO, PATHS, RESULTS, SLOTS, STAT, TIMES, TREES, WORK},
+    stamp::Stamp,
     store::Store,
 };
 
@@ -43,6 +44,17 @@ impl Usage {
     }
 }
 
+/// One cache mount. Directories that belong to subordinate ids may hide part of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CacheUsage {
+    /// As `--mount=type=cache,id=` says.
+    pub id: String,
+    /// What it takes.
+    pub usage: Usage,
+    /// When a step began to use it last, in seconds since the epoch.
+    pub last_use: Option<i64>,
+}
+
 /// What the store takes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DfReport {
@@ -56,8 +68,8 @@ pub struct DfReport {
     pub history: Usage,
     /// Scratch of running builds.
     pub work: Usage,
-    /// Cache mounts by id, sorted. Directories that belong to subordinate ids may hide part of theirs.
-    pub caches: Vec<(String, Usage)>,
+    /// Cache mounts, sorted by id.
+    pub caches: Vec<CacheUsage>,
     /// Named images.
     pub images: u64,
 }
@@ -66,7 +78,7 @@ impl DfReport {
     /// Bytes of everything.
     pub fn total(&self) -> u64 {
         let kinds = [self.blobs, self.metadata, self.stat, self.history, self.work];
-        let caches = self.caches.iter().map(|(_, usage)| usage.bytes);
+        let caches = self.caches.iter().map(|cache| cache.usage.bytes);
         kinds.iter().map(|usage| usage.bytes).chain(caches).sum()
     }
 }
@@ -90,14 +102,20 @@ impl Store {
         })
     }
 
-    fn caches(&self) -> Result<Vec<(String, Usage)>, StoreError> {
+    fn caches(&self) -> Result<Vec<CacheUsage>, StoreError> {
         let mut caches = Vec::new();
         for name in self.disk().list(CACHES)? {
             let place = layout::file(CACHES, &name);
-            let id = self.read_record(&layout::file(&place, ABOUT))?;
-            caches.push((id.unwrap_or(name), usage_below(&self.disk().locate(&place))));
+            let about = layout::file(&place, ABOUT);
+            // First: reading the record counts as a use.
+            let last_use = self.disk().stat(&about)?.map(|stat| Stamp::used(&stat).secs);
+            caches.push(CacheUsage {
+                id: self.read_record(&about)?.unwrap_or(name),
+                usage: usage_below(&self.disk().locate(&place)),
+                last_use,
+            });
         }
-        caches.sort_by(|(a, _), (b, _)| a.cmp(b));
+        caches.sort_by(|a, b| a.id.cmp(&b.id));
         Ok(caches)
     }
 }

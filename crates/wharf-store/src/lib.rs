@@ -50,7 +50,7 @@ mod testing;
 
 pub use adopt::Stored;
 pub use cache_mount::{CacheMount, Sharing};
-pub use df::{DfReport, Usage};
+pub use df::{CacheUsage, DfReport, Usage};
 pub use error::{BlobError, OpenError, StoreError, TreeError};
 pub use gc::{GcError, GcPolicy, GcReport};
 pub use history::{RecordId, RecordWriter};

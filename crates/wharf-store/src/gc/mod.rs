@@ -42,6 +42,8 @@ pub struct GcPolicy {
     pub max_bytes: Option<u64>,
     /// Cap for the cache mounts, in bytes on disk. Those in use are kept.
     pub max_cache_bytes: Option<u64>,
+    /// How long cache mounts are kept after their last use. Those in use are kept.
+    pub max_cache_age: Option<Duration>,
     /// How long results and memos are kept after their last use.
     pub max_age: Option<Duration>,
     /// How many build records are kept.

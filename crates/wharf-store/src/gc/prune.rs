@@ -37,10 +37,17 @@ pub(super) fn all(store: &Store, policy: &GcPolicy, report: &mut GcReport) -> Re
     oldest(store, BOOTS, |rank, _| rank >= MAX_BOOTS)
 }
 
-/// Removes the least recently used cache mounts that are not in use, until the cap holds.
+/// Removes the cache mounts that are not in use and were not for too long, then the least recently used ones until the cap holds.
 fn caches(store: &Store, policy: &GcPolicy, report: &mut GcReport) -> Result<(), StoreError> {
-    let Some(max) = policy.max_cache_bytes else {
+    if policy.max_cache_bytes.is_none() && policy.max_cache_age.is_none() {
         return Ok(());
+    }
+    let now = Stamp::now();
+    let is_old = |used: Option<Stamp>| {
+        let age = used.map_or(i64::MAX, |used| now.seconds_since(&used));
+        policy
+            .max_cache_age
+            .is_some_and(|max| u64::try_from(age).is_ok_and(|age| age > max.as_secs()))
     };
     let mut caches = Vec::new();
     for name in store.disk().list(CACHES)? {
@@ -51,8 +58,9 @@ fn caches(store: &Store, policy: &GcPolicy, report: &mut GcReport) -> Result<(),
     }
     caches.sort_by_key(|(used, ..)| *used);
     let mut total: u64 = caches.iter().map(|(_, _, usage)| usage.bytes).sum();
-    for (_, place, usage) in caches {
-        if total > max && (policy.dry_run || remove_cache(store, &place)?) {
+    for (used, place, usage) in caches {
+        let is_over = policy.max_cache_bytes.is_some_and(|max| total > max);
+        if (is_over || is_old(used)) && (policy.dry_run || remove_cache(store, &place)?) {
             total -= usage.bytes;
             report.add_removed(Usage { count: 1, ..usage });
         }

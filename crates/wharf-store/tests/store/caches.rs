@@ -1,6 +1,6 @@
 //! Cache mounts across processes.
 
-use std::{fs, ops::ControlFlow};
+use std::{fs, ops::ControlFlow, time::Duration};
 
 use wharf_store::{CacheMount, GcPolicy, Sharing, Store};
 
@@ -115,9 +115,15 @@ fn the_least_recently_used_go_and_those_in_use_stay() {
             .unwrap()
             .caches
             .into_iter()
-            .map(|(id, _)| id)
+            .map(|cache| cache.id)
             .collect::<Vec<_>>()
     };
+    assert_eq!(left(), ["in use", "new"]);
+    let aged = |days: u64| GcPolicy {
+        max_cache_age: Some(Duration::from_hours(days * 24)),
+        ..GcPolicy::default()
+    };
+    assert_eq!(store.gc(&aged(1)).unwrap().removed, 0);
     assert_eq!(left(), ["in use", "new"]);
     store
         .gc(&GcPolicy {

@@ -12,6 +12,7 @@ use crate::{
 const EVERYTHING: GcPolicy = GcPolicy {
     max_bytes: Some(0),
     max_cache_bytes: None,
+    max_cache_age: None,
     max_age: None,
     max_records: None,
     dry_run: false,

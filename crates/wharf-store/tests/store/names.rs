@@ -146,6 +146,6 @@ fn usage_by_kind() {
         (3, 2, 1)
     );
     assert_eq!((report.history.count, report.caches.len()), (1, 1));
-    assert_eq!(report.caches[0].0, "id/1");
+    assert_eq!(report.caches[0].id, "id/1");
     assert!(report.total() >= report.blobs.bytes && report.blobs.bytes > 0);
 }

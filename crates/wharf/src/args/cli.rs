@@ -191,6 +191,9 @@ pub(crate) enum StoreVerb {
         /// Keep at most this much (`20g`) [default: the configured cap]
         #[arg(long, value_name = "SIZE")]
         max_size: Option<String>,
+        /// Keep at most this much in cache mounts (`5g`) [default: the configured cap]
+        #[arg(long, value_name = "SIZE", conflicts_with = "caches")]
+        max_cache_size: Option<String>,
         /// Empty the cache mounts as well
         #[arg(long)]
         caches: bool,

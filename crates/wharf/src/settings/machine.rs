@@ -31,6 +31,8 @@ pub(crate) struct StoreSettings {
     pub(crate) path: Option<PathBuf>,
     /// Its size cap, as `20GB`.
     pub(crate) max_size: Option<String>,
+    /// The cap of its cache mounts, apart from the other.
+    pub(crate) max_cache_size: Option<String>,
 }
 
 /// `[mirror]`: where distribution packages come from.

@@ -3,8 +3,9 @@
 use std::{process::ExitCode, time::Duration};
 
 use indicatif::HumanBytes;
-use serde_json::json;
-use wharf_store::{GcPolicy, Usage};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use wharf_store::{CacheUsage, GcPolicy, Usage};
 
 use crate::{
     args::{
@@ -20,7 +21,11 @@ use crate::{
 pub(crate) fn run(global: &GlobalArgs, verb: &StoreVerb) -> Result<ExitCode, Report> {
     match verb {
         StoreVerb::Df(format) => df(global, format),
-        StoreVerb::Gc { max_size, caches } => gc(global, max_size.as_deref(), *caches),
+        StoreVerb::Gc {
+            max_size,
+            max_cache_size,
+            caches,
+        } => gc(global, max_size.as_deref(), max_cache_size.as_deref(), *caches),
         StoreVerb::Verify(format) => verify(global, format),
     }
 }
@@ -44,12 +49,7 @@ fn df(global: &GlobalArgs, format: &FormatArgs) -> Result<ExitCode, Report> {
         for (name, usage) in rows {
             value[name] = json!({"count": usage.count, "bytes": usage.bytes});
         }
-        let caches: Vec<_> = report
-            .caches
-            .iter()
-            .map(|(id, usage)| json!({"id": id, "count": usage.count, "bytes": usage.bytes}))
-            .collect();
-        value["caches"] = caches.into();
+        value["caches"] = report.caches.iter().map(cache_json).collect();
         out!("{value:#}");
         return Ok(ExitCode::SUCCESS);
     }
@@ -61,11 +61,13 @@ fn df(global: &GlobalArgs, format: &FormatArgs) -> Result<ExitCode, Report> {
             usage.count
         );
     }
-    for (id, usage) in &report.caches {
+    for cache in &report.caches {
         out!(
-            "cache {id:<10} {:>10} {:>9}",
-            HumanBytes(usage.bytes).to_string(),
-            usage.count
+            "cache {:<10} {:>10} {:>9}   last used {}",
+            cache.id,
+            HumanBytes(cache.usage.bytes).to_string(),
+            cache.usage.count,
+            last_use(cache).map_or_else(|| "never".to_owned(), |used| used.to_string())
         );
     }
     out!(
@@ -77,16 +79,44 @@ fn df(global: &GlobalArgs, format: &FormatArgs) -> Result<ExitCode, Report> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn gc(global: &GlobalArgs, max_size: Option<&str>, caches: bool) -> Result<ExitCode, Report> {
+fn cache_json(cache: &CacheUsage) -> Value {
+    json!({
+        "id": cache.id,
+        "count": cache.usage.count,
+        "bytes": cache.usage.bytes,
+        "last-use": last_use(cache).map(|used| used.to_string()),
+    })
+}
+
+fn last_use(cache: &CacheUsage) -> Option<Timestamp> {
+    Timestamp::from_second(cache.last_use?).ok()
+}
+
+/// What nobody used for so long goes, where no size is named that it may take.
+const UNUSED: Duration = Duration::from_hours(30 * 24);
+
+fn gc(
+    global: &GlobalArgs,
+    max_size: Option<&str>,
+    max_cache_size: Option<&str>,
+    caches: bool,
+) -> Result<ExitCode, Report> {
     let local = local(global)?;
-    let size =
-        |text: &str| values::byte_size("--max-size", text).map_err(|error| Report::new(Code::Usage, error));
-    let configured = local.settings.store.max_size.as_deref();
-    let max_bytes = max_size.or(configured).map(size).transpose()?;
+    let configured = &local.settings.store;
+    let max_bytes = size("--max-size", max_size.or(configured.max_size.as_deref()))?;
+    let max_cache_bytes = if caches {
+        Some(0)
+    } else {
+        size(
+            "--max-cache-size",
+            max_cache_size.or(configured.max_cache_size.as_deref()),
+        )?
+    };
     let policy = GcPolicy {
         max_bytes,
-        max_cache_bytes: caches.then_some(0),
-        max_age: max_bytes.is_none().then_some(Duration::from_hours(30 * 24)),
+        max_cache_bytes,
+        max_age: max_bytes.is_none().then_some(UNUSED),
+        max_cache_age: max_cache_bytes.is_none().then_some(UNUSED),
         ..GcPolicy::default()
     };
     let report = local.store.gc(&policy).map_err(environment)?;
@@ -98,6 +128,11 @@ fn gc(global: &GlobalArgs, max_size: Option<&str>, caches: bool) -> Result<ExitC
         HumanBytes(report.kept_bytes)
     );
     Ok(ExitCode::SUCCESS)
+}
+
+fn size(flag: &'static str, text: Option<&str>) -> Result<Option<u64>, Report> {
+    text.map(|text| values::byte_size(flag, text).map_err(|error| Report::new(Code::Usage, error)))
+        .transpose()
 }
 
 fn verify(global: &GlobalArgs, format: &FormatArgs) -> Result<ExitCode, Report> {
