@@ -404,6 +404,7 @@ fn engine(
             sandbox: Arc::clone(&machine.sandbox),
             rung: Arc::clone(&machine.rung),
             threads: request.parallel.min(4),
+            slots: request.parallel,
         },
         environment,
         sources: SourceRoots {

@@ -109,6 +109,7 @@ pub(crate) fn machine(local: &Local, choices: &Choices) -> Result<Machine, Repor
             sandbox: Arc::clone(&local.sandbox),
             rung: Arc::clone(&rung),
             threads: 2,
+            slots: processors(),
         }),
     });
     Ok(Machine {
@@ -121,6 +122,11 @@ pub(crate) fn machine(local: &Local, choices: &Choices) -> Result<Machine, Repor
         roots,
         engine_sockets: paths::engine_sockets(),
     })
+}
+
+/// How many steps run at once unless `--parallel` says otherwise.
+pub(crate) fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get)
 }
 
 fn environment(local: &Local, choices: &Choices) -> Result<StepEnvironment, Report> {

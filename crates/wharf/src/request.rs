@@ -12,6 +12,7 @@ use wharf_oci::{Platform, Reference};
 
 use crate::{
     args::{UsageError, build::BuildArgs, outputs::outputs, values},
+    machine::processors,
     report::{Code, Report},
     settings::{Project, find_project},
 };
@@ -132,10 +133,6 @@ fn values_of(
             .parallel
             .map_or_else(processors, std::num::NonZeroUsize::get),
     })
-}
-
-fn processors() -> usize {
-    std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get)
 }
 
 fn label(text: &str) -> Result<(String, String), UsageError> {

@@ -39,7 +39,7 @@ impl Processes {
                 },
                 Some((scratch.upper.clone(), None)),
             ),
-            Rung::Chroot => return Err(ProcessError::Rung("chroot")),
+            Rung::Chroot => return Err(ProcessError::Chroot),
         };
         if rung != Rung::Copy {
             wharf_rootfs::prepare_upper(&scratch.upper, &served, self.markers(), &self.owners())?;

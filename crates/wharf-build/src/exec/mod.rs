@@ -20,6 +20,7 @@ mod reason;
 mod remove;
 mod run;
 mod rung;
+mod slot;
 mod source;
 mod times;
 mod traced;

@@ -44,6 +44,8 @@ pub struct Processes {
     pub rung: Arc<RungChoice>,
     /// Threads for one commit.
     pub threads: usize,
+    /// How many processes of steps run at once on the store, those of other programs among them.
+    pub slots: usize,
 }
 
 /// A process to be run.
@@ -109,9 +111,12 @@ pub enum ProcessError {
     /// The build was stopped.
     #[error("interrupted")]
     Interrupted,
-    /// This way of making roots is not there.
-    #[error("the sandbox `{0}` cannot run steps here")]
-    Rung(&'static str),
+    /// There is no such way of making roots.
+    #[error(
+        "steps are not run in a mere chroot, which would isolate neither processes nor mounts: `wharf host` says what this machine \
+         lacks for the others"
+    )]
+    Chroot,
 }
 
 /// Receives what a process writes.
@@ -126,6 +131,7 @@ impl Processes {
         log: LogSink<'_>,
         cancel: &Cancel,
     ) -> Result<Finished, ProcessError> {
+        let _slot = self.slot(log, cancel)?;
         let scratch = Scratch::new(&self.store)?;
         let served = Arc::new(process.mounts.graft_onto(process.tree));
         let rung = self.rung.get(&self.sandbox, &self.store)?;
@@ -133,7 +139,7 @@ impl Processes {
             Rung::Fuse => self.on_fuse(process, &served, &scratch, log, cancel)?,
             Rung::Overlay => self.on_checkout(process, &served, &scratch, log, cancel)?,
             Rung::Copy => self.on_copy(process, &served, &scratch, log, cancel)?,
-            Rung::Chroot => return Err(ProcessError::Rung("chroot")),
+            Rung::Chroot => return Err(ProcessError::Chroot),
         };
         if cancel.is_cancelled() {
             return Err(ProcessError::Interrupted);

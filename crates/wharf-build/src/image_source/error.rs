@@ -48,6 +48,9 @@ pub enum ImageSourceError {
     /// A base of packages cannot be made.
     #[error(transparent)]
     Base(#[from] BaseError),
+    /// The build was stopped.
+    #[error("interrupted")]
+    Interrupted,
     /// The store cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),

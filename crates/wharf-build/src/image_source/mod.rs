@@ -1,6 +1,7 @@
 //! Images as roots: pulled from registries, found in the store, read from layouts, or made of packages.
 
 mod base;
+mod connections;
 mod error;
 mod layers;
 mod layout;

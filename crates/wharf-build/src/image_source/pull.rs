@@ -223,6 +223,11 @@ impl Images {
                 .into_iter()
                 .map(|layer| {
                     scope.spawn(|| {
+                        let _connection = self.connection(reference)?.ok_or(ImageSourceError::Interrupted)?;
+                        if self.store.contains(&layer.digest)? {
+                            // Another process has just brought it.
+                            return Ok(());
+                        }
                         self.network
                             .wait(download(registry, reference, layer, &self.store, report))
                     })

@@ -4,7 +4,7 @@ mod probe;
 mod remedy;
 mod rung;
 
-pub use probe::probe;
+pub use probe::{egress, probe};
 pub use rung::{Rung, UnknownRung};
 
 use serde::{Deserialize, Serialize};
@@ -16,7 +16,7 @@ use crate::SetupError;
 pub struct HostReport {
     /// Each thing that was tried.
     pub findings: Vec<Finding>,
-    /// The best way to make a root; none: only `chroot`, which has to be asked for.
+    /// The best way to make a root, if there is one.
     pub rung: Option<Rung>,
 }
 

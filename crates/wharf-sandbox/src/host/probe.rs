@@ -126,7 +126,8 @@ fn cgroups() -> Finding {
     }
 }
 
-fn egress(sandbox: &Sandbox) -> Finding {
+/// Whether there is a way out of a network namespace, by what can be seen without making one.
+pub fn egress(sandbox: &Sandbox) -> Finding {
     let Some(pasta) = find(&sandbox.options.tools, "pasta") else {
         return missing(Feature::Egress, "pasta is not installed");
     };

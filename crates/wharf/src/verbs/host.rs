@@ -38,7 +38,7 @@ pub(crate) fn run(global: &GlobalArgs, format: &FormatArgs) -> Result<ExitCode, 
     }
     match report.rung {
         Some(rung) => out!("steps run on the rung `{}`", format!("{rung:?}").to_lowercase()),
-        None => out!("steps can only run with --sandbox=chroot, which isolates little"),
+        None => out!("steps cannot run here"),
     }
     Ok(ExitCode::SUCCESS)
 }

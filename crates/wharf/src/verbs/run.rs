@@ -20,13 +20,15 @@ use wharf_build::{
     root::{Layers, Root},
 };
 use wharf_oci::config::{Execution, ImageConfig};
-use wharf_sandbox::{Exit, Io, Mount, Network, Private, Publish, Root as SandboxRoot, Seccomp, Spec};
+use wharf_sandbox::{
+    Exit, Io, Mount, Network, Private, Publish, Root as SandboxRoot, Sandbox, Seccomp, Spec, host::egress,
+};
 use wharf_tree::Tree;
 
 use super::images::{find, reference};
 use crate::{
     args::{UsageError, cli::GlobalArgs, run::RunArgs, values},
-    machine::{Choices, Local, local, machine},
+    machine::{Choices, Local, local, machine, processors},
     paths,
     report::{Code, Message, Report},
 };
@@ -81,6 +83,7 @@ fn start(global: &GlobalArgs, args: &RunArgs) -> Result<Exit, Report> {
         sandbox: Arc::clone(&machine.sandbox),
         rung: Arc::clone(&machine.rung),
         threads: 2,
+        slots: processors(),
     };
     let io = if args.interactive {
         Io::inherit()
@@ -144,7 +147,7 @@ fn spec(
         SeccompChoice::Unconfined => Seccomp::Unconfined,
         SeccompChoice::Profile(text) => Seccomp::Profile(text.clone()),
     };
-    spec.network = network(args)?;
+    spec.network = network(args, &machine.sandbox)?;
     let failed = |error: wharf_build::exec::MountPlanError| Report::new(Code::Usage, error);
     let resolv = std::fs::read("/etc/resolv.conf").unwrap_or_default();
     mounts
@@ -226,7 +229,9 @@ fn publish(text: &str) -> Result<Publish, UsageError> {
     })
 }
 
-fn network(args: &RunArgs) -> Result<Network, Report> {
+/// A network of its own where ports are published. Without a way out of one, an ordinary port stays on the machine's network, if it is to
+/// have the same number there.
+fn network(args: &RunArgs, sandbox: &Sandbox) -> Result<Network, Report> {
     let ports = args
         .publish
         .iter()
@@ -237,6 +242,12 @@ fn network(args: &RunArgs) -> Result<Network, Report> {
         Some("none") => Ok(Network::None),
         Some("host") => Ok(Network::Host),
         None if ports.is_empty() => Ok(Network::Host),
+        None if ports.iter().all(may_stay) && !egress(sandbox).works => {
+            eprintln!(
+                "warning: the container is on this machine's network: one of its own would have no way out (`wharf host` says why)"
+            );
+            Ok(Network::Host)
+        }
         None | Some("private" | "bridge" | "default") => Ok(Network::Private(Private {
             publish: ports,
             egress: true,
@@ -248,6 +259,16 @@ fn network(args: &RunArgs) -> Result<Network, Report> {
         ))),
     }
 }
+
+/// Whether the container can listen for itself: at every address, at the same port, with no privilege.
+fn may_stay(port: &Publish) -> bool {
+    port.host.ip().is_unspecified()
+        && port.host.port() == port.container
+        && port.container >= FIRST_ORDINARY_PORT
+}
+
+/// Lower ports are root's. ip(7), `ip_unprivileged_port_start`.
+const FIRST_ORDINARY_PORT: u16 = 1024;
 
 /// `-v /host:/container[:ro]`.
 fn volume(text: &str) -> Result<(Mount, bool), UsageError> {

@@ -15,6 +15,7 @@ mod programs;
 mod pty;
 mod user;
 
+mod caches;
 mod certificates;
 mod concurrency;
 mod config;
@@ -38,6 +39,7 @@ mod reproducible;
 mod reuse;
 mod rootless;
 mod run;
+mod slots;
 mod ssh;
 mod sshd;
 mod stages;

@@ -1,5 +1,7 @@
 //! To and from a real registry on loopback, read back with skopeo.
 
+use std::{fs, process::Stdio, thread, time::Duration};
+
 use serde_json::Value;
 use wharf_testkit::{
     certificates::Authority,
@@ -367,4 +369,33 @@ fn base64(bytes: &[u8]) -> String {
         }
     }
     text
+}
+
+#[test]
+fn all_processes_together_have_so_many_connections_to_a_registry() {
+    let Some(registry) = DockerRegistry::start(&Setup::default()) else {
+        return;
+    };
+    let context = TestContext::new();
+    let name = format!("{}/limited", registry.authority());
+    let Some(built) = context.build(DOCKERFILE, &["-t", &name, "--push"]) else {
+        return;
+    };
+    built.success();
+    let other = TestContext::new();
+    other.wharf(["store", "df"]).success();
+    let slot = |number| {
+        let name = format!("v1/locks/slot-registry-{}-{number}", registry.authority());
+        let file = fs::File::create(other.store().join(name)).expect("the store is ours");
+        file.lock().expect("nobody has it");
+        file
+    };
+    let taken: Vec<_> = (0..4).map(slot).collect();
+    let mut command = other.command(["pull", &name]);
+    let piped = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut pull = piped.spawn().expect("the binary runs");
+    thread::sleep(Duration::from_millis(700));
+    assert!(pull.try_wait().expect("it is ours").is_none(), "it did not wait");
+    drop(taken);
+    Outcome::from(pull.wait_with_output().expect("it ends")).success();
 }

@@ -1,8 +1,10 @@
 //! The core once more as ordinary users, on every way of isolating steps that they have.
 
-use std::fs;
+use std::{fs, process::Command};
 
-use crate::{context::TestContext, user::User};
+use serde_json::Value;
+
+use crate::{context::TestContext, outcome::Outcome, user::User};
 
 /// Owners, removals, links, a cache, a secret, no network: what differs most between ways to make a root.
 const DOCKERFILE: &str = r#"
@@ -98,6 +100,41 @@ fn with_one_id_on_a_checked_out_root() {
 }
 
 #[test]
+fn with_subordinate_ids_on_a_private_copy() {
+    if let Some(user) = User::with_subordinate_ids() {
+        core(user, &["--sandbox=copy"], &with_owners());
+    }
+}
+
+#[test]
+fn with_one_id_on_a_private_copy() {
+    if let Some(user) = User::with_one_id() {
+        core(user, &["--sandbox=copy"], DOCKERFILE);
+    }
+}
+
+#[test]
+fn as_root_on_a_private_copy() {
+    let context = TestContext::new();
+    context.write("file", "copied");
+    context.write("token", "hush");
+    let args = ["--sandbox=copy", "--secret", "id=token,src=token"];
+    // Devices can be made, and are kept.
+    let dockerfile = with_owners() + "RUN mknod /null c 1 3\nRUN test -c /null\n";
+    if let Some(built) = context.build(&dockerfile, &args) {
+        built.success();
+    }
+}
+
+#[test]
+fn a_mere_chroot_is_refused_with_a_reason() {
+    let context = TestContext::new();
+    if let Some(built) = context.build("FROM busybox\nRUN true\n", &["--sandbox=chroot"]) {
+        built.exits(3).says("wharf host");
+    }
+}
+
+#[test]
 fn as_root_on_a_checked_out_root() {
     let context = TestContext::new();
     context.write("file", "copied");
@@ -134,8 +171,10 @@ fn the_image_is_the_same_whoever_builds_it() {
     };
     for (user, sandbox) in [
         (None, "--sandbox=overlay"),
+        (None, "--sandbox=copy"),
         (Some(user.clone()), "--sandbox=fuse"),
-        (Some(user), "--sandbox=overlay"),
+        (Some(user.clone()), "--sandbox=overlay"),
+        (Some(user), "--sandbox=copy"),
     ] {
         assert_eq!(
             digest(user.clone(), sandbox).as_ref(),
@@ -145,13 +184,89 @@ fn the_image_is_the_same_whoever_builds_it() {
     }
 }
 
+/// The command where /dev/fuse is root's alone: another file lies over it, for this command only.
+fn with_fuse_shut(context: &TestContext, command: &Command) -> Command {
+    let shut = context.out("shut");
+    fs::write(&shut, "").expect("root writes anywhere");
+    let mut wrapped = Command::new("unshare");
+    let script = "chmod 0600 \"$1\" && mount --bind \"$1\" /dev/fuse && shift && exec \"$@\"";
+    wrapped.args(["--mount", "sh", "-c", script, "sh"]).arg(shut);
+    wrapped.arg(command.get_program()).args(command.get_args());
+    wrapped.env_clear();
+    wrapped.envs(
+        command
+            .get_envs()
+            .filter_map(|(name, value)| Some((name, value?))),
+    );
+    wrapped.current_dir(command.get_current_dir().expect("a test has a directory"));
+    wrapped
+}
+
+fn finding<'a>(report: &'a Value, feature: &str) -> &'a Value {
+    let findings = report["findings"].as_array().expect("a list");
+    let found = findings.iter().find(|finding| finding["feature"] == feature);
+    found.unwrap_or_else(|| panic!("no {feature}: {report}"))
+}
+
 #[test]
-fn the_host_verb_says_what_there_is() {
-    let context = TestContext::new();
-    let shown = context.wharf(["host", "--json"]).success().json();
-    assert!(shown.is_object(), "{shown}");
-    if let Some(user) = User::with_one_id() {
-        let shown = TestContext::of(Some(user)).wharf(["host"]).success();
-        assert!(!shown.stdout.is_empty());
+fn without_fuse_steps_run_on_a_checked_out_root() {
+    for user in [User::with_subordinate_ids(), User::with_one_id()]
+        .into_iter()
+        .flatten()
+    {
+        let context = TestContext::of(Some(user));
+        let shown = Outcome::of(&mut with_fuse_shut(
+            &context,
+            &context.command(["host", "--json"]),
+        ));
+        let shown = shown.success().json();
+        assert_eq!(shown["rung"], "overlay", "{shown}");
+        let fuse = finding(&shown, "fuse");
+        assert_eq!(fuse["works"], false);
+        assert!(
+            fuse["remedy"]
+                .as_str()
+                .is_some_and(|remedy| remedy.contains("/dev/fuse")),
+            "{fuse}"
+        );
+        context.write(
+            "Dockerfile",
+            "FROM busybox\nRUN echo x > /x && grep -q ' / overlay ' /proc/mounts\n",
+        );
+        context.own_project();
+        let Some(args) = context.build_args(&["-t", "image"]) else {
+            return;
+        };
+        Outcome::of(&mut with_fuse_shut(&context, &context.command(args))).success();
+        let mut run = with_fuse_shut(&context, &context.command(["run", "image", "cat", "/x"]));
+        assert_eq!(Outcome::of(&mut run).success().stdout, "x\n");
+    }
+}
+
+#[test]
+fn the_host_verb_says_what_there_is_and_what_to_do_about_the_rest() {
+    let users = [None, User::with_subordinate_ids(), User::with_one_id()];
+    for (user, ids) in users.into_iter().zip([true, true, false]) {
+        let context = TestContext::of(user);
+        let report = context.wharf(["host", "--json"]).success().json();
+        let text = context.wharf(["host"]).success().stdout;
+        for finding in report["findings"].as_array().expect("a list") {
+            assert_eq!(finding["works"] == true, finding["remedy"].is_null(), "{finding}");
+            let feature = finding["feature"].as_str().expect("a word");
+            let mark = if finding["works"] == true { "yes" } else { "no" };
+            let line = text.lines().find(|line| line[5..].starts_with(feature));
+            assert!(
+                line.is_some_and(|line| line.starts_with(mark)),
+                "{feature}: {text}"
+            );
+        }
+        assert_eq!(finding(&report, "subordinate-ids")["works"], ids, "{report}");
+        let rung = report["rung"]
+            .as_str()
+            .expect("a machine where tests run has one");
+        assert!(
+            text.ends_with(&format!("steps run on the rung `{rung}`\n")),
+            "{text}"
+        );
     }
 }
