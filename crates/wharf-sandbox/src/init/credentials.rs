@@ -44,8 +44,18 @@ fn drop_bounding(spec: &Spec) -> Result<(), SetupError> {
     Ok(())
 }
 
+/// The own group is one of the supplementary ones too, as container runtimes have it: what a step gives up with its group it
+/// does not give up with setgid(2) alone.
+fn supplementary(spec: &Spec) -> Vec<Gid> {
+    let others = spec.groups.iter().copied().filter(|group| *group != spec.gid);
+    std::iter::once(spec.gid)
+        .chain(others)
+        .map(Gid::from_raw)
+        .collect()
+}
+
 fn become_user(spec: &Spec) -> Result<(), SetupError> {
-    let groups: Vec<Gid> = spec.groups.iter().copied().map(Gid::from_raw).collect();
+    let groups = supplementary(spec);
     let (uid, gid) = (Uid::from_raw(spec.uid), Gid::from_raw(spec.gid));
     set_thread_groups(&groups).doing("set the supplementary groups", "")?;
     set_thread_res_gid(gid, gid, gid).doing(&format!("become the group {}", spec.gid), "")?;

@@ -122,7 +122,10 @@ fn users_and_groups(rig: &Rig) {
     let output = rig.run(&spec).output;
     let caps = "CapPrm:\t0000000000000000\nCapEff:\t0000000000000000\nCapBnd:\t00000000a80425fb\n";
     match rig.who {
-        Who::Root | Who::User => assert_eq!(output, format!("1000\n1001\nGroups:\t5 27 \n{caps}to stdout\n")),
+        Who::Root | Who::User => assert_eq!(
+            output,
+            format!("1000\n1001\nGroups:\t5 27 1001 \n{caps}to stdout\n")
+        ),
         Who::Alone => assert!(output.starts_with("0\n0\n"), "{output}"),
     }
 }
