@@ -3,6 +3,8 @@
 
 mod arrows;
 mod bench;
+mod buildkit;
+mod conformance;
 mod fuzz;
 mod setup;
 mod stage;
@@ -16,6 +18,8 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   setup              only install what the tests need beyond Rust
   fuzz [SECONDS]     only fuzz, each target for so long (60)
   bench [NAME…]      measure wharf beside its peers (--runs N, --wharf FILE)
+  conformance [WORD] only build the cases of tests/conformance (whose name contains WORD) with wharf and with BuildKit,
+                     and compare the images
   arrows             only check which crate depends on which
 ";
 
@@ -32,6 +36,8 @@ fn main() -> ExitCode {
             .map_err(|_| USAGE.to_owned())
             .and_then(|seconds| fuzz::run(seconds, 0)),
         ["bench", ref names @ ..] => bench::run(names),
+        ["conformance"] => conformance::run(""),
+        ["conformance", word] => conformance::run(word),
         ["arrows"] => arrows::check(),
         _ => Err(USAGE.to_owned()),
     };

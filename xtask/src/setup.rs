@@ -23,6 +23,7 @@ const NEEDS: &[(&str, &str)] = &[
     ("/usr/bin/xz", "xz-utils"),
     ("/usr/include/stdio.h", "libc6-dev"),
     ("/usr/sbin/dockerd", "docker.io"),
+    ("/usr/sbin/runc", "runc"),
     ("/usr/sbin/sshd", "openssh-server"),
 ];
 

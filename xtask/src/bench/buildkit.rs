@@ -20,22 +20,7 @@ pub(crate) struct BuildKit {
 impl BuildKit {
     /// Builds both programs, if that was not done yet, and starts the daemon with its root in `scratch`.
     pub(crate) fn start(scratch: &Path) -> Result<Self, String> {
-        let programs = std::env::current_dir()
-            .map_err(|error| error.to_string())?
-            .join("target/buildkit");
-        if !programs.join("buildkitd").exists() {
-            println!("building BuildKit");
-            let mut go = Command::new("go");
-            go.current_dir("bench/buildkit")
-                .env("CGO_ENABLED", "0")
-                .arg("build")
-                .arg("-o")
-                .arg(&programs);
-            run(go.args([
-                "github.com/moby/buildkit/cmd/buildkitd",
-                "github.com/moby/buildkit/cmd/buildctl",
-            ]))?;
-        }
+        let programs = crate::buildkit::programs()?;
         let socket = format!("unix://{}", scratch.join("buildkit.sock").display());
         let root = scratch.join("buildkit");
         let daemon = Command::new(programs.join("buildkitd"))

@@ -1,0 +1,162 @@
+//! How two builders' results for a case differ. The reference's word is what counts; ours has to match it.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::{
+    case::{Case, Failure},
+    image::{self, Image},
+    peers::Built,
+};
+
+/// More are not shown: a reader needs the first few.
+const SHOWN: usize = 12;
+
+/// The differences that are not intended, none when `case` passed. An intended one that is none fails as well.
+pub(crate) fn compare(case: &Case, ours: &Built, theirs: &Built) -> Vec<String> {
+    let (intended, mut differences): (Vec<_>, Vec<_>) = all(case, ours, theirs)
+        .into_iter()
+        .partition(|difference| case.differs.iter().any(|name| name == subject(difference)));
+    let gone = case
+        .differs
+        .iter()
+        .filter(|name| !intended.iter().any(|difference| subject(difference) == *name));
+    differences.extend(gone.map(|name| format!("{name}: differs no more")));
+    differences.truncate(SHOWN);
+    differences
+}
+
+/// What a difference is about.
+fn subject(difference: &str) -> &str {
+    difference
+        .split_once(": ")
+        .map_or(difference, |(subject, _)| subject)
+}
+
+fn all(case: &Case, ours: &Built, theirs: &Built) -> Vec<String> {
+    match (&case.failure, &ours.layout, &theirs.layout) {
+        (Some(failure), None, None) => named(failure, ours),
+        (Some(_), ours, theirs) => [("wharf", ours), ("the reference", theirs)]
+            .into_iter()
+            .filter(|(_, layout)| layout.is_some())
+            .map(|(who, _)| format!("{who} builds what has to fail"))
+            .collect(),
+        (None, Some(ours), Some(theirs)) => match (image::read(ours), image::read(theirs)) {
+            (Ok(ours), Ok(theirs)) => images(&ours, &theirs),
+            (ours, theirs) => [ours.err(), theirs.err()].into_iter().flatten().collect(),
+        },
+        (None, ..) => [("wharf", ours), ("the reference", theirs)]
+            .into_iter()
+            .filter(|(_, built)| built.layout.is_none())
+            .map(|(who, built)| format!("{who} fails:\n{}", tail(&built.messages)))
+            .collect(),
+    }
+}
+
+fn named(failure: &Failure, ours: &Built) -> Vec<String> {
+    if ours.messages.contains(&failure.names) {
+        return Vec::new();
+    }
+    let message = tail(&ours.messages);
+    vec![format!(
+        "wharf's message does not name {}:\n{message}",
+        failure.names
+    )]
+}
+
+fn tail(messages: &str) -> String {
+    let lines: Vec<_> = messages.lines().collect();
+    lines[lines.len().saturating_sub(8)..].join("\n")
+}
+
+fn images(ours: &Image, theirs: &Image) -> Vec<String> {
+    let mut differences = differing(&ours.tree.entries(), &theirs.tree.entries());
+    if ours.layers != theirs.layers {
+        differences.push(format!("layers: {} instead of {}", ours.layers, theirs.layers));
+    }
+    let mut configs = [BTreeMap::new(), BTreeMap::new()];
+    flatten("config", &ours.config, &mut configs[0]);
+    flatten("config", &theirs.config, &mut configs[1]);
+    differences.extend(differing(&configs[0], &configs[1]));
+    differences
+}
+
+/// The configuration as lines, without times and without the ids of layers (which hold times). A null is what is not there.
+fn flatten(path: &str, value: &Value, into: &mut BTreeMap<String, String>) {
+    match value {
+        Value::Object(fields) if !fields.is_empty() => fields
+            .iter()
+            .filter(|(name, _)| *name != "created" && *name != "diff_ids")
+            .for_each(|(name, value)| flatten(&format!("{path}.{name}"), value, into)),
+        Value::Array(items) if !items.is_empty() => items
+            .iter()
+            .enumerate()
+            .for_each(|(index, value)| flatten(&format!("{path}[{index:02}]"), value, into)),
+        Value::Null => {}
+        value => {
+            into.insert(path.to_owned(), value.to_string());
+        }
+    }
+}
+
+fn differing<T: PartialEq + std::fmt::Debug>(
+    ours: &BTreeMap<String, T>,
+    theirs: &BTreeMap<String, T>,
+) -> Vec<String> {
+    let missing = theirs
+        .iter()
+        .filter(|(name, _)| !ours.contains_key(*name))
+        .map(|(name, value)| format!("{name}: missing, the reference has {value:?}"));
+    let others = ours.iter().filter_map(|(name, ours)| match theirs.get(name) {
+        None => Some(format!("{name}: {ours:?}, which the reference has not")),
+        Some(theirs) if theirs == ours => None,
+        Some(theirs) => Some(format!("{name}: {ours:?}\ninstead of {theirs:?}")),
+    });
+    missing.chain(others).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn differences_are_told() {
+        let map = |pairs: &[(&str, u8)]| pairs.iter().map(|(k, v)| ((*k).to_owned(), *v)).collect();
+        assert_eq!(
+            differing(
+                &map(&[("a", 1), ("b", 1), ("c", 1)]),
+                &map(&[("a", 1), ("b", 2), ("d", 1)])
+            ),
+            [
+                "d: missing, the reference has 1",
+                "b: 1\ninstead of 2",
+                "c: 1, which the reference has not"
+            ]
+        );
+    }
+
+    #[test]
+    fn times_of_a_configuration_do_not_count() {
+        let document = serde_json::json!({
+            "created": "now",
+            "history": [{"created": "now", "created_by": "RUN x"}],
+            "rootfs": {"type": "layers", "diff_ids": ["sha256:0"]},
+            "config": {"Env": [], "Cmd": null},
+        });
+        let mut lines = BTreeMap::new();
+        flatten("", &document, &mut lines);
+        let lines: Vec<_> = lines
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        assert_eq!(
+            lines,
+            [
+                ".config.Env=[]",
+                ".history[00].created_by=\"RUN x\"",
+                ".rootfs.type=\"layers\""
+            ]
+        );
+    }
+}
