@@ -109,10 +109,9 @@ impl StepMounts {
         Ok(())
     }
 
-    /// Adds a cache mount's directory and keeps it until the step is done.
-    pub fn add_cache(&mut self, tree: &Tree, mount: Mount, held: CacheMount) -> Result<(), MountPlanError> {
-        self.held.push(held);
-        self.add(tree, mount, true)
+    /// Keeps cache mounts until the step is done.
+    pub fn hold(&mut self, caches: impl IntoIterator<Item = CacheMount>) {
+        self.held.extend(caches);
     }
 
     /// Adds a part of another root at `target` of the step's `tree`.

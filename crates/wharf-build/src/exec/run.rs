@@ -1,6 +1,6 @@
 //! RUN: a process on the step's root.
 
-use std::{ffi::OsString, ops::ControlFlow, path::Path, sync::Arc};
+use std::{collections::BTreeMap, ffi::OsString, ops::ControlFlow, path::Path, sync::Arc};
 
 use wharf_graph::{
     CacheMount, Mount, RunOp, ScriptMount, Sharing,
@@ -8,7 +8,7 @@ use wharf_graph::{
 };
 use wharf_sandbox::{Exit, Mount as SandboxMount, Root as SandboxRoot, Spec, SyntheticFile};
 use wharf_solver::Task;
-use wharf_store::{Recorder, Sharing as StoreSharing};
+use wharf_store::{CacheMount as OpenCache, Recorder, Sharing as StoreSharing};
 use wharf_tree::{
     Attrs, Entry, FollowLast, Graft, HardLinks, Layer, Mtime, Tree, merge,
     readset::{PathSet, ReadSet},
@@ -113,6 +113,7 @@ impl Engine {
         tree: &Arc<Tree>,
         mounts: &mut StepMounts,
     ) -> Result<Vec<(String, String)>, StepFailure> {
+        let caches = self.open_caches(run, task)?;
         let mut variables = Vec::new();
         let mut agents = 0;
         for mount in &run.mounts {
@@ -121,7 +122,7 @@ impl Engine {
                     let other = self.roots.tree(&task.inputs[bind.input.0 as usize].root)?;
                     mounts.add_tree(tree, &bind.target, &other, &bind.source, bind.read_only)?;
                 }
-                Mount::Cache(cache) => self.mount_cache(cache, task, tree, mounts)?,
+                Mount::Cache(cache) => mounts.add(tree, cache_mount(cache, &caches[&cache.id]), true)?,
                 Mount::Tmpfs(tmpfs) => {
                     let mount = SandboxMount::Tmpfs {
                         target: (&tmpfs.target).into(),
@@ -142,16 +143,29 @@ impl Engine {
                 Mount::Script(script) => mounts.add(tree, script_mount(script), true)?,
             }
         }
+        mounts.hold(caches.into_values());
         Ok(variables)
     }
 
-    fn mount_cache(
+    /// Opens the step's caches by id: in the order of the ids, so that two steps that lock the same ones do not wait for each other for
+    /// ever, and each once.
+    fn open_caches(
         &self,
-        cache: &CacheMount,
+        run: &RunOp,
         task: &Task<'_, StepOutput>,
-        tree: &Tree,
-        mounts: &mut StepMounts,
-    ) -> Result<(), StepFailure> {
+    ) -> Result<BTreeMap<String, OpenCache>, StepFailure> {
+        let caches = run.mounts.iter().filter_map(|mount| match mount {
+            Mount::Cache(cache) => Some((cache.id.clone(), cache)),
+            _ => None,
+        });
+        let by_id: BTreeMap<String, &CacheMount> = caches.collect();
+        let opened = by_id
+            .into_iter()
+            .map(|(id, cache)| Ok((id, self.open_cache(cache, task)?)));
+        opened.collect()
+    }
+
+    fn open_cache(&self, cache: &CacheMount, task: &Task<'_, StepOutput>) -> Result<OpenCache, StepFailure> {
         let sharing = match cache.sharing {
             Sharing::Shared => StoreSharing::Shared,
             Sharing::Private => StoreSharing::Private,
@@ -170,12 +184,7 @@ impl Engine {
             self.fill_cache(cache, task, opened.path())?;
             opened.filled()?;
         }
-        let mount = SandboxMount::Bind {
-            source: opened.path().to_owned(),
-            target: (&cache.target).into(),
-            read_only: cache.read_only,
-        };
-        Ok(mounts.add_cache(tree, mount, opened)?)
+        Ok(opened)
     }
 
     /// A new cache mount's first content: what `from` has, or an empty directory of the owner asked for.
@@ -237,6 +246,14 @@ impl Engine {
             threads: self.processes.threads,
         };
         job.run(&self.processes.sandbox, &self.store).map_err(failed)
+    }
+}
+
+fn cache_mount(cache: &CacheMount, opened: &OpenCache) -> SandboxMount {
+    SandboxMount::Bind {
+        source: opened.path().to_owned(),
+        target: (&cache.target).into(),
+        read_only: cache.read_only,
     }
 }
 

@@ -100,3 +100,20 @@ fn caches_are_shown_one_by_one_and_have_a_cap_of_their_own() {
     context.wharf(["store", "gc", "--caches"]).success();
     assert_eq!(shown(), [""; 0]);
 }
+
+#[test]
+fn two_steps_that_lock_the_same_caches_take_turns() {
+    let context = TestContext::new();
+    let lock = |id: &str, target: &str| format!("--mount=type=cache,sharing=locked,id={id},target={target}");
+    let step = |one: &str, other: &str| format!("RUN {} {} sleep 0.2\n", lock(one, "/1"), lock(other, "/2"));
+    let dockerfile = format!(
+        "FROM busybox AS a\n{}FROM busybox AS b\n{}FROM busybox\nCOPY --from=a /etc/passwd /a\nCOPY --from=b /etc/passwd /b\nRUN {} {} touch /1/x && test -e /2/x\n",
+        step("x", "y"),
+        step("y", "x"),
+        lock("x", "/1"),
+        lock("x", "/2"),
+    );
+    if let Some(built) = context.build(&dockerfile, &[]) {
+        built.success();
+    }
+}
