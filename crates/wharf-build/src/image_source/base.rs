@@ -15,7 +15,10 @@ use wharf_graph::{
     BaseImage,
     event::{self, Event, PhaseFinished, PhaseId, PhaseKind, PhaseStarted},
 };
-use wharf_oci::{Digest, Hasher, Platform, config::ImageConfig};
+use wharf_oci::{
+    Digest, Hasher, Platform,
+    config::{History, ImageConfig},
+};
 use wharf_solver::{Cancel, Observer};
 use wharf_store::{MemoKey, Root as Kept};
 
@@ -88,6 +91,7 @@ impl Images {
             architecture: platform.architecture.clone(),
             os: platform.os.clone(),
             config: base.config.clone(),
+            history: base_history(name, base.layers.len()),
             ..ImageConfig::default()
         };
         Ok(BaseImage { config, digest: None })
@@ -248,6 +252,21 @@ impl Images {
 struct Remembered {
     asked_at: i64,
     base: Base,
+}
+
+/// One entry for each layer. The image specification leaves it open, but tools that build upon an image (buildah, Docker) refuse
+/// a history that tells of other layers than there are.
+fn base_history(name: &str, layers: usize) -> Vec<History> {
+    ["packages", "configured"]
+        .into_iter()
+        .chain(std::iter::repeat("more"))
+        .take(layers)
+        .map(|part| History {
+            created_by: format!("base {name}: {part}"),
+            comment: "wharf".to_owned(),
+            ..History::default()
+        })
+        .collect()
 }
 
 /// The machine's apt sources as they are: a base of yesterday's is not one of today's.

@@ -50,11 +50,24 @@ fn build(user: Option<User>, args: &[&str], owners: bool) -> Option<Files> {
     let again = command().success();
     assert_eq!(again.digest(), first.digest());
     assert!(again.stderr.contains("0 steps run"), "{}", again.stderr);
+    assert_history_tells_of_all_layers(&context);
     context
         .wharf(["build", "--verify-cache", "-q", "."].iter().chain(args))
         .success();
     context.wharf(["store", "verify"]).success();
     Some(files(&out, owners))
+}
+
+/// Tools that build upon an image refuse one whose history tells of other layers than it has, those of a base included.
+fn assert_history_tells_of_all_layers(context: &TestContext) {
+    let config = context.wharf(["inspect", "quickstart"]).success().json()["config"].take();
+    let history = config["history"].as_array().expect("an array");
+    let told = history
+        .iter()
+        .filter(|entry| entry["empty_layer"] != true)
+        .count();
+    let layers = config["rootfs"]["diff_ids"].as_array().expect("an array").len();
+    assert_eq!(told, layers, "{config:#}");
 }
 
 fn files(tar: &Path, owners: bool) -> Files {
