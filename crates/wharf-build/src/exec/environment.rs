@@ -93,7 +93,7 @@ impl StepEnvironment {
     }
 
     /// Fills in what `run` says about limits, network and privileges.
-    pub(super) fn restrict(&self, spec: &mut Spec, run: &RunOp) -> Result<(), StepFailure> {
+    pub(super) fn restrict(&self, spec: &mut Spec, run: &RunOp) {
         spec.seccomp = match &self.seccomp {
             SeccompChoice::Default => Seccomp::Default,
             SeccompChoice::Unconfined => Seccomp::Unconfined,
@@ -103,11 +103,7 @@ impl StepEnvironment {
             NetworkMode::Default | NetworkMode::Host => Network::Host,
             NetworkMode::None => Network::None,
         };
-        if run.network == NetworkMode::Host {
-            self.require("--network=host", "network.host")?;
-        }
         if run.security == SecurityMode::Insecure {
-            self.require("--security=insecure", "security.insecure")?;
             spec.insecure();
         }
         if let Some(size) = run.shm_size {
@@ -129,6 +125,16 @@ impl StepEnvironment {
                 })
             })
             .collect();
+    }
+
+    /// Fails for a step that asks for more than was allowed, whether or not it would run.
+    pub(super) fn allowed(&self, run: &RunOp) -> Result<(), StepFailure> {
+        if run.network == NetworkMode::Host {
+            self.require("--network=host", "network.host")?;
+        }
+        if run.security == SecurityMode::Insecure {
+            self.require("--security=insecure", "security.insecure")?;
+        }
         Ok(())
     }
 

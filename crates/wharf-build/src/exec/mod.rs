@@ -102,6 +102,10 @@ impl Executor for Engine {
         let trees = match &task.step.op {
             Op::Source(_) => return Ok(None),
             Op::Copy(copy) => part::trees(copy, task.inputs),
+            Op::Run(run) => {
+                self.environment.allowed(run)?;
+                task.inputs.iter().map(|input| input.root.tree).collect()
+            }
             _ => task.inputs.iter().map(|input| input.root.tree).collect(),
         };
         Ok(Some(ExactKey::new(task.step, &self.resolved(), &trees)))

@@ -91,7 +91,7 @@ impl Engine {
         let mut spec = Spec::new(SandboxRoot::Plain { dir: "/".into() }, argv);
         spec.cwd = run.cwd.clone().into();
         (spec.uid, spec.gid, spec.groups) = (user.uid, user.gid, user.groups);
-        self.environment.restrict(&mut spec, run)?;
+        self.environment.restrict(&mut spec, run);
         let mut mounts = StepMounts::new(tree)?;
         let hosts: Vec<_> = run
             .extra_hosts

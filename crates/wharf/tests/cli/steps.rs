@@ -169,3 +169,15 @@ fn what_is_removed_is_gone_and_what_is_replaced_is_new() {
         &[],
     );
 }
+
+#[test]
+fn what_was_not_allowed_is_refused_although_there_is_a_result() {
+    let context = TestContext::new();
+    let dockerfile = "FROM busybox\nRUN --network=host echo x > /x\n";
+    let Some(allowed) = context.build(dockerfile, &["--allow=network.host"]) else {
+        return;
+    };
+    allowed.success();
+    let refused = context.build(dockerfile, &[]).expect("it built");
+    refused.exits(2).says("needs --allow network.host");
+}
