@@ -1,4 +1,7 @@
-//! Directory listings: sorted, with the types and numbers that a look-up would tell.
+//! Directory listings: sorted, with the types that a look-up would tell.
+//!
+//! A name's number is that of its path, also where a look-up tells that of another name of the same file: who lists a directory has
+//! not asked which of its files have names elsewhere, and is not told.
 
 use std::sync::Arc;
 
@@ -6,7 +9,7 @@ use fuser::FileType;
 use wharf_tree::{Name, Node as Kind};
 
 use crate::{
-    inodes::{Inodes, ROOT},
+    inodes::{Inodes, PathHash, ROOT},
     nodes::Node,
     slots::Slots,
 };
@@ -42,7 +45,7 @@ pub(crate) fn list(node: &Node, number: u64, inodes: &Inodes) -> Vec<Listed> {
     let entries = node.entry.node.as_dir().into_iter().flat_map(|dir| dir.entries());
     listed.extend(entries.filter_map(|(name, entry)| {
         Some(Listed {
-            number: inodes.number(&node.path.join(name)),
+            number: PathHash::of(&node.path.join(name)).number(),
             file_type: file_type(&entry.node)?,
             name: Some(name.clone()),
         })

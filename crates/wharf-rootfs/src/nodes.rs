@@ -111,13 +111,11 @@ impl Nodes {
             .by_number
             .into_inner()
             .unwrap_or_else(PoisonError::into_inner);
-        // All references but the table's went with the server's threads.
-        let nodes = nodes.into_values().filter_map(Arc::into_inner).flat_map(|node| {
-            let Record { asked, other_names } =
-                node.record.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let nodes = nodes.into_values().flat_map(|node| {
+            let Record { asked, other_names } = std::mem::take(&mut *node.record());
             let others = other_names.into_iter().map(|path| (place(path), asked.clone()));
             let others: Vec<_> = others.collect();
-            others.into_iter().chain([(place(node.path), asked)])
+            others.into_iter().chain([(place(node.path.clone()), asked)])
         });
         missed.chain(nodes).collect()
     }
