@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 /// A step, what it runs on, and changes of that with what has to come of them.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Case {
     /// What it is about. No two have one name.
@@ -29,7 +29,7 @@ pub(super) struct Case {
     /// Edits of the parent after which it must run again.
     #[serde(default)]
     pub(super) again: Vec<String>,
-    /// Edits one build after the other, each of the parent of the first, with `again` or `reused` before a colon.
+    /// Edits one build after the other, each of the parent of the first, with `again`, `reused` or `either` before a colon.
     #[serde(default)]
     pub(super) sequence: Vec<String>,
     /// Not for users: what only root's devices or ids can do.
@@ -49,16 +49,19 @@ pub(super) enum Verdict {
     Again,
     /// Its earlier result stands.
     Reused,
+    /// One or the other: only the trees are compared.
+    Either,
 }
 
 impl Case {
     /// Edits and verdicts, in the order in which they are built.
     pub(super) fn rounds(&self) -> Vec<(Verdict, &str)> {
         let sequence = self.sequence.iter().map(|round| {
-            let (verdict, edits) = round.split_once(':').expect("again: or reused:");
+            let (verdict, edits) = round.split_once(':').expect("again:, reused: or either:");
             let verdict = match verdict {
                 "again" => Verdict::Again,
                 "reused" => Verdict::Reused,
+                "either" => Verdict::Either,
                 other => panic!("{other} in {}", self.name),
             };
             (verdict, edits)
@@ -80,9 +83,16 @@ const THEMES: &[(&str, &str)] = &[
 
 /// All of them.
 pub(super) fn all() -> Vec<Case> {
-    let themes = THEMES.iter().flat_map(|(name, text)| {
-        let theme: Theme = toml::from_str(text).unwrap_or_else(|error| panic!("{name}: {error}"));
-        theme.case
-    });
+    let themes = THEMES.iter().flat_map(|(name, text)| theme(name, text));
     themes.collect()
+}
+
+/// Cases that are wrong on purpose, in one way each.
+pub(super) fn controls() -> Vec<Case> {
+    theme("controls", include_str!("cases/controls.toml"))
+}
+
+fn theme(name: &str, text: &str) -> Vec<Case> {
+    let theme: Theme = toml::from_str(text).unwrap_or_else(|error| panic!("{name}: {error}"));
+    theme.case
 }

@@ -2,7 +2,7 @@
 //!
 //! `path file TEXT`, `path size N`, `path/ dir`, `path -> target`, `path = other name`, `path char 1:3`, `path fifo`; then, in any
 //! number, `@mode`, `@mode:uid:gid`, `%xattr=value` (`%xattr=0xHEX`) and `~seconds`. An edit of a tree is such a line, which puts or replaces an
-//! entry, or `-path`, which removes one and what is below it. Edits stand in one text with `;` between them.
+//! entry, or `-path`, which removes one and what is below it, or `?path`, which does so if it is there. Edits stand in one text with `;` between them.
 
 use std::{collections::BTreeMap, fs, io::Write as _, path::Path};
 
@@ -36,18 +36,20 @@ impl Parent {
     /// Makes edits, in order.
     pub(super) fn edit(&mut self, edits: &str) {
         for edit in edits.split(';').map(str::trim).filter(|edit| !edit.is_empty()) {
-            match edit.strip_prefix('-') {
-                Some(path) => self.remove(path),
-                None => self.put(edit),
+            match (edit.strip_prefix('-'), edit.strip_prefix('?')) {
+                (Some(path), _) => assert!(self.remove(path), "nothing to remove at {path}"),
+                (_, Some(path)) => drop(self.remove(path)),
+                _ => self.put(edit),
             }
         }
     }
 
-    fn remove(&mut self, path: &str) {
+    /// Whether there was something to remove.
+    fn remove(&mut self, path: &str) -> bool {
         let below = format!("{path}/");
         let before = self.0.len();
         self.0.retain(|name, _| name != path && !name.starts_with(&below));
-        assert!(self.0.len() < before, "nothing to remove at {path}");
+        self.0.len() < before
     }
 
     fn put(&mut self, line: &str) {

@@ -1,11 +1,13 @@
 /* probe WHAT PATH [PATH2]: asks the kernel about files in ways that a shell does not. What it learns goes to standard output. */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/io_uring.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
@@ -72,6 +74,30 @@ static int by_copy_file_range(const char *path) {
     return 0;
 }
 
+static int by_splice(const char *path) {
+    int fd = open(path, O_RDONLY), ends[2];
+    char buffer[4096];
+    if (fd < 0 || pipe(ends) || splice(fd, 0, ends[1], 0, sizeof buffer, 0) < 0) return show(-1);
+    return fwrite(buffer, 1, read(ends[0], buffer, sizeof buffer), stdout), 0;
+}
+
+static int map_and_write(const char *path) {
+    int fd = open(path, O_RDWR);
+    char *map = fd < 0 ? MAP_FAILED : mmap(0, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (map == MAP_FAILED) return show(-1);
+    map[0] = 'T';
+    return show(msync(map, 4096, MS_SYNC));
+}
+
+/* Inode numbers as a listing has them, by name, without asking for any file's status. */
+static int numbers(const char *path) {
+    struct dirent **entries;
+    int count = scandir(path, &entries, 0, alphasort);
+    if (count < 0) return show(-1);
+    for (int i = 0; i < count; i++) if (entries[i]->d_name[0] != '.') printf("%s %lu\n", entries[i]->d_name, (long)entries[i]->d_ino);
+    return 0;
+}
+
 int main(int argc, char **argv) {
     const char *what = argc > 1 ? argv[1] : "", *path = argc > 2 ? argv[2] : "", *second = argc > 3 ? argv[3] : "";
     struct statx stx;
@@ -81,6 +107,14 @@ int main(int argc, char **argv) {
     if (is(what, "direct")) return by_direct(path);
     if (is(what, "uring")) return by_uring(path);
     if (is(what, "copy")) return by_copy_file_range(path);
+    if (is(what, "splice")) return by_splice(path);
+    if (is(what, "map-write")) return map_and_write(path);
+    if (is(what, "numbers")) return numbers(path);
+    if (is(what, "lock")) return show(flock(open(path, O_RDONLY), LOCK_EX));
+    if (is(what, "read-ahead")) return show(readahead(open(path, O_RDONLY), 0, 4096));
+    if (is(what, "exec-handle")) { char *args[] = {"s", 0}; fexecve(open(path, O_RDONLY), args, args + 1); return show(-1); }
+    if (is(what, "ids")) return printf("%d %d %d %d\n", getuid(), geteuid(), getgid(), getegid()), 0;
+    if (is(what, "inode")) return lstat(path, &st) ? show(-1) : printf("%lu\n", (long)st.st_ino), 0;
     if (is(what, "pread-end")) { char c; int fd = open(path, O_RDONLY); return printf("%zd\n", pread(fd, &c, 1, 5)), 0; }
     if (is(what, "seek-end")) return printf("%ld\n", (long)lseek(open(path, O_RDONLY), 0, SEEK_END)), 0;
     if (is(what, "seek-hole")) return printf("%ld\n", (long)lseek(open(path, O_RDONLY), 0, SEEK_HOLE)), 0;
