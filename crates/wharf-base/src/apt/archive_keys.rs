@@ -33,11 +33,14 @@ pub(super) enum Distribution {
 /// Debian's archive keys as its keyring package has them; `data/README.md` says which.
 const DEBIAN_KEYS: &[u8] = include_bytes!("../../data/debian-archive-keyring.gpg");
 
+/// Ubuntu's archive keys, likewise.
+const UBUNTU_KEYS: &[u8] = include_bytes!("../../data/ubuntu-archive-keyring.gpg");
+
 impl Archive {
     /// The keys that may sign this archive, read from the machine.
     pub fn keyring(&self, host: &HostApt) -> Result<Keyring, OriginError> {
         match (self.keys, &self.entry.signed_by) {
-            (Keys::Distribution(distribution), _) => self.distribution_keys(distribution, host),
+            (Keys::Distribution(distribution), _) => distribution_keys(distribution, host),
             (Keys::Entry, SignedBy::Trusted) => read_all(&host.trusted_keys),
             (Keys::Entry, SignedBy::Embedded(armored)) => {
                 parse(armored.as_bytes(), &self.entry.file.display())
@@ -56,22 +59,16 @@ impl Archive {
             }
         }
     }
+}
 
-    fn distribution_keys(&self, distribution: Distribution, host: &HostApt) -> Result<Keyring, OriginError> {
-        let path = host.path(Path::new(distribution.keyring_path()));
-        let mut ring = Keyring::default();
-        if let Some(bytes) = distribution.carried() {
-            ring.extend(parse(bytes, &"the program")?);
-        }
-        if path.exists() {
-            ring.extend(read_all(std::slice::from_ref(&path))?);
-        }
-        let uri = self.entry.public_uri();
-        (!ring.is_empty()).then_some(ring).ok_or(OriginError::NoKeys {
-            uri,
-            place: distribution.keyring_path().into(),
-        })
+/// A distribution's own keys: those that the program carries, and the machine's copy of its keyring package, which may be newer.
+fn distribution_keys(distribution: Distribution, host: &HostApt) -> Result<Keyring, OriginError> {
+    let mut ring = parse(distribution.carried(), &"the program")?;
+    let path = host.path(Path::new(distribution.keyring_path()));
+    if path.exists() {
+        ring.extend(read_all(std::slice::from_ref(&path))?);
     }
+    Ok(ring)
 }
 
 impl Distribution {
@@ -91,10 +88,10 @@ impl Distribution {
         }
     }
 
-    const fn carried(self) -> Option<&'static [u8]> {
+    const fn carried(self) -> &'static [u8] {
         match self {
-            Self::Debian => Some(DEBIAN_KEYS),
-            Self::Ubuntu => None,
+            Self::Debian => DEBIAN_KEYS,
+            Self::Ubuntu => UBUNTU_KEYS,
         }
     }
 }
@@ -125,6 +122,11 @@ mod tests {
     #[test]
     fn the_carried_keys_can_be_read() {
         assert!(!Keyring::parse(DEBIAN_KEYS).unwrap().is_empty());
-        assert!(Keyring::parse(b"").map_or(true, |ring| ring.is_empty()));
+        let mut ubuntu = Keyring::parse(UBUNTU_KEYS).unwrap().fingerprints().join(" ");
+        ubuntu.make_ascii_uppercase();
+        assert_eq!(
+            ubuntu,
+            "790BC7277767219C42C86F933B4FE6ACC0B21F32 F6ECB3762474EDA9D21B7022871920D1991BC93C"
+        );
     }
 }

@@ -91,14 +91,6 @@ pub enum OriginError {
         /// Why.
         source: KeyringError,
     },
-    /// No key is known that could vouch for the archive.
-    #[error("no key is known that could vouch for {uri}")]
-    NoKeys {
-        /// The archive.
-        uri: String,
-        /// Where a key would be looked for.
-        place: PathBuf,
-    },
 }
 
 impl OriginError {
@@ -119,10 +111,6 @@ impl OriginError {
             Self::Unsigned { file, .. } => Some(format!(
                 "name the archive's key with Signed-By in {}",
                 file.display()
-            )),
-            Self::NoKeys { place, .. } => Some(format!(
-                "install the distribution's keyring package, which has {}",
-                place.display()
             )),
             _ => None,
         }
