@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    mem::ManuallyDrop,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -80,7 +81,8 @@ impl Root {
 #[derive(Debug)]
 pub struct Roots {
     store: Store,
-    merged: Mutex<HashMap<Vec<LayerId>, Arc<Tree>>>,
+    /// They go with the process, as the store's do.
+    merged: ManuallyDrop<Mutex<HashMap<Vec<LayerId>, Arc<Tree>>>>,
 }
 
 impl Roots {
@@ -88,7 +90,7 @@ impl Roots {
     pub fn new(store: Store) -> Self {
         Self {
             store,
-            merged: Mutex::default(),
+            merged: ManuallyDrop::default(),
         }
     }
 

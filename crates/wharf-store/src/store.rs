@@ -1,7 +1,6 @@
 //! The handle on a store: how it is opened, and how every file gets into it.
 
 use std::{
-    collections::HashMap,
     fmt, fs,
     io::{self, Write},
     os::unix::fs::DirBuilderExt,
@@ -22,9 +21,10 @@ use crate::{
     layout::{DIRECTORIES, FORMAT, VERSION},
     lease::Lease,
     record, remove,
-    root::{LayerId, Root},
+    root::Root,
     source::Source,
     sync::Syncer,
+    tree::Memory,
     work,
 };
 
@@ -70,8 +70,8 @@ pub(crate) struct Inner {
     pub(crate) syncer: Syncer,
     pub(crate) sources: RwLock<Vec<Arc<dyn Source>>>,
     pub(crate) fetches: Fetches,
-    pub(crate) layers: Mutex<HashMap<LayerId, Arc<Layer>>>,
-    pub(crate) trees: Mutex<HashMap<LayerId, Arc<Tree>>>,
+    pub(crate) layers: Memory<Layer>,
+    pub(crate) trees: Memory<Tree>,
     /// How many objects turned out to be damaged or lost.
     pub(crate) losses: AtomicU64,
 }
@@ -103,8 +103,8 @@ impl Store {
             syncer: Syncer::default(),
             sources: RwLock::default(),
             fetches: Fetches::default(),
-            layers: Mutex::default(),
-            trees: Mutex::default(),
+            layers: Memory::default(),
+            trees: Memory::default(),
             losses: AtomicU64::default(),
         };
         Ok(Self {

@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    mem::ManuallyDrop,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -153,7 +154,8 @@ impl Store {
     }
 }
 
-type Memory<T> = Mutex<HashMap<LayerId, Arc<T>>>;
+/// Decoded trees. They go with the process: to free every entry of a large base takes longer than a build that has nothing to do.
+pub(crate) type Memory<T> = ManuallyDrop<Mutex<HashMap<LayerId, Arc<T>>>>;
 
 fn remember<T>(memory: &Memory<T>, id: LayerId, tree: T) -> Arc<T> {
     let mut memory = memory.lock().unwrap_or_else(PoisonError::into_inner);

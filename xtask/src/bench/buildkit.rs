@@ -65,8 +65,15 @@ impl BuildKit {
         command
     }
 
-    /// A build of the directory's Dockerfile, each base being the image of an OCI layout. The result stays in the daemon's
-    /// cache: an exporter would compress layers, which wharf does only when it exports.
+    /// A build of the directory's Dockerfile, each base being the image of an OCI layout. As wharf does, it makes the image, layers
+    /// compressed, and keeps it.
+    pub(crate) fn build_image(&self, directory: &Path, bases: &[(&str, &Layout)]) -> Command {
+        let mut command = self.build(directory, bases);
+        command.args(["--output", "type=image"]);
+        command
+    }
+
+    /// The same without an image: the result stays in the daemon's cache.
     pub(crate) fn build(&self, directory: &Path, bases: &[(&str, &Layout)]) -> Command {
         let mut command = self.buildctl();
         let directory = directory.display();

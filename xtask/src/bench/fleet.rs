@@ -78,40 +78,79 @@ fn append(path: &Path, round: u32) -> std::io::Result<()> {
     fs::write(path, text)
 }
 
-/// Measures both, in turns, for each order of the Dockerfile and each change.
+/// One builder: its name, its services, and what builds one of them.
+struct Side<'a> {
+    who: &'static str,
+    services: Vec<PathBuf>,
+    command: Box<dyn Fn(&Path) -> Command + Sync + 'a>,
+    series: Series,
+}
+
+/// Measures all, in turns, for each order of the Dockerfile and each change. Who starts goes round.
 pub(super) fn fleet(bed: &Bed, report: &mut Report) -> Result<(), String> {
     let layout = base(bed)?;
+    let image = layout.flag("python");
     let buildkit = BuildKit::start(&bed.scratch)?;
     for (order, dockerfile) in [("badly ordered", BADLY_ORDERED), ("well ordered", WELL_ORDERED)] {
-        let ours = services(bed, &format!("ours-{order}"), dockerfile)?;
-        let theirs = services(bed, &format!("theirs-{order}"), dockerfile)?;
-        let image = layout.flag("python");
-        let wharf = |service: &Path| {
-            let mut command = bed.wharf("fleet-store");
-            command.args(["build", "-q", &image]).arg(service);
-            command
+        let side = |who, command| -> Result<Side<'_>, String> {
+            Ok(Side {
+                who,
+                services: services(bed, &format!("{who} {order}"), dockerfile)?,
+                command,
+                series: Series::default(),
+            })
         };
-        let peer = |service: &Path| buildkit.build(service, &[("python", &layout)]);
-        all(&ours, &wharf)?;
-        all(&theirs, &peer)?;
+        let mut sides = [
+            side(
+                "wharf",
+                Box::new(|service: &Path| {
+                    let mut command = bed.wharf("fleet-store");
+                    command.args(["build", "-q", &image]).arg(service);
+                    command
+                }),
+            )?,
+            side(
+                "BuildKit",
+                Box::new(|service: &Path| buildkit.build_image(service, &[("python", &layout)])),
+            )?,
+            side(
+                "BuildKit without an image",
+                Box::new(|service: &Path| buildkit.build(service, &[("python", &layout)])),
+            )?,
+        ];
+        for side in &sides {
+            all(&side.services, &side.command)?;
+        }
         for (what, change) in CHANGES {
-            let (mut mine, mut other) = (Series::default(), Series::default());
             for round in 0..bed.runs {
-                for service in ours.iter().chain(&theirs) {
-                    change(service, round).map_err(|error| error.to_string())?;
+                for turn in 0..sides.len() {
+                    let next = (round as usize + turn) % sides.len();
+                    sides[next].build(&buildkit, *change, round)?;
                 }
-                let daemon = buildkit.cpu()?;
-                let cost = measure(|| all(&theirs, &peer))?;
-                other.push(cost, buildkit.cpu()?.saturating_sub(daemon));
-                mine.push(measure(|| all(&ours, &wharf))?, Duration::ZERO);
             }
             let what = format!("25 services, {order}: {what}");
-            mine.add_to(report, &what, "wharf");
-            other.add_to(report, &what, "BuildKit");
-            report.ratio(&what, "BuildKit", "wharf");
+            for side in &mut sides {
+                std::mem::take(&mut side.series).add_to(report, &what, side.who);
+            }
+            for side in &sides[1..] {
+                report.ratio(&what, side.who, "wharf");
+            }
         }
     }
     Ok(())
+}
+
+impl Side<'_> {
+    /// One round: the change in every service, then all builds.
+    fn build(&mut self, buildkit: &BuildKit, change: Change, round: u32) -> Result<(), String> {
+        for service in &self.services {
+            change(service, round).map_err(|error| error.to_string())?;
+        }
+        let daemon = buildkit.cpu()?;
+        let cost = measure(|| all(&self.services, &self.command))?;
+        self.series.push(cost, buildkit.cpu()?.saturating_sub(daemon));
+        Ok(())
+    }
 }
 
 /// The base of both: Python, pip, and this machine's certificates, which one of the two would not bring.
@@ -133,19 +172,26 @@ fn base(bed: &Bed) -> Result<Layout, String> {
     Layout::open(path)
 }
 
+/// `name` is in the files too: two sides of one daemon must not find each other's steps.
 fn services(bed: &Bed, name: &str, dockerfile: &str) -> Result<Vec<PathBuf>, String> {
     let root = bed.directory(&name.replace(' ', "-"))?;
     let service = |number: usize| -> std::io::Result<PathBuf> {
         let directory = root.join(format!("s{number:02}"));
         fs::create_dir_all(directory.join("app"))?;
         fs::write(directory.join("Dockerfile"), dockerfile)?;
-        fs::write(directory.join("README.md"), format!("# service {number}\n"))?;
+        fs::write(
+            directory.join("README.md"),
+            format!("# service {number} of {name}\n"),
+        )?;
         fs::write(
             directory.join("requirements.txt"),
             ["six==1.16.0\n", "idna==3.6\n"][number % 2],
         )?;
         for module in 0..20 {
-            let text = format!("X = {}\n\ndef f(a):\n    return a + X\n", number * 100 + module);
+            let text = format!(
+                "# {name}\nX = {}\n\ndef f(a):\n    return a + X\n",
+                number * 100 + module
+            );
             fs::write(directory.join(format!("app/m{module}.py")), text)?;
         }
         Ok(directory)

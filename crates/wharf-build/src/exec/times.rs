@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, btree_map::Entry};
 
 use wharf_oci::Digest;
 use wharf_solver::Task;
-use wharf_store::{ActionResult, LayerId};
+use wharf_store::{ActionResult, LayerId, MemoKey, Root as Kept};
 use wharf_tree::{
     Layer, Mtime, Tree, TreePath,
     readset::{Place, ReadSet},
@@ -48,12 +48,30 @@ impl Engine {
         if result.ran_on == Some(parent.root.layers_digest()) {
             return Ok(Some(parent.root.clone()));
         }
-        let Some(reads) = self.reads_of(result)? else {
+        let Some(reads) = &result.read_set else {
             // Nobody knows what it saw: as with the exact key alone, times do not count.
             return Ok(Some(parent.root.clone()));
         };
+        let question = standing_question(parent, reads);
+        if let Some(question) = &question
+            && let Some(layers) = self.store.memo::<Vec<LayerId>>(question)?
+        {
+            return Ok(Some(Root {
+                layers: Layers::Stored(layers),
+                tree: parent.root.tree,
+            }));
+        }
+        let Some(reads) = self.read_set(reads)? else {
+            return Ok(Some(parent.root.clone()));
+        };
         let tree = self.roots.tree(&parent.root)?;
-        self.put_back(parent, &other_times(&reads, &tree))
+        let stands_on = self.put_back(parent, &other_times(&reads, &tree))?;
+        if let (Some(question), Some(root)) = (&question, &stands_on) {
+            let layers = root.stored();
+            let kept: Vec<Kept> = layers.iter().copied().map(Kept::Layer).collect();
+            self.store.set_memo(question, &layers, &kept)?;
+        }
+        Ok(stands_on)
     }
 
     /// The first file whose time `result` remembers otherwise.
@@ -114,6 +132,23 @@ impl Engine {
         }
         Ok(layers)
     }
+}
+
+/// What the answer of [`Engine::parent_for`] depends on: the layers with their times, what their makers remember, and what the
+/// step read. The trees need not be loaded to give it again. A tree that is only in memory has times that nothing names.
+fn standing_question(parent: &StepOutput, reads: &Digest) -> Option<MemoKey> {
+    if matches!(parent.root.layers, Layers::InMemory(_)) {
+        return None;
+    }
+    let layers = parent.root.layers_digest();
+    let mut parts: Vec<&[u8]> = vec![layers.as_bytes(), reads.as_bytes()];
+    parts.extend(parent.makers.iter().map(|maker| match &maker.work {
+        Work::Brought => b"brought".as_slice(),
+        Work::Copied => b"copied",
+        Work::Ran(None) => b"ran",
+        Work::Ran(Some(reads)) => reads.as_bytes(),
+    }));
+    Some(MemoKey::new("times put back 1", &parts))
 }
 
 /// The files of the step's own root whose times are others than remembered. What lies behind bind mounts is in no image.
