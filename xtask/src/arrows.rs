@@ -14,6 +14,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("wharf-http", &["oci"]),
     ("wharf-registry", &["http", "oci"]),
     ("wharf-base", &["graph", "http", "oci", "store", "tree"]),
+    ("wharf-sbom", &["oci", "tree"]),
     ("wharf-solver", &["graph", "oci", "tree"]),
     (
         "wharf-build",
@@ -26,6 +27,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "registry",
             "rootfs",
             "sandbox",
+            "sbom",
             "solver",
             "store",
             "tree",
