@@ -33,7 +33,7 @@ pub(crate) fn licence(text: &str) -> Option<String> {
 }
 
 fn group(licence: &str) -> String {
-    if licence.contains(" OR ") {
+    if licence.contains(" OR ") || licence.contains('/') {
         format!("({licence})")
     } else {
         licence.to_owned()
@@ -59,6 +59,7 @@ fn expression(text: &str) -> Option<String> {
 /// Debian's short names that SPDX calls otherwise.
 const NAMES: &[(&str, &str)] = &[
     ("expat", "MIT"),
+    ("mit/x11", "MIT"),
     ("bsd-2-clause", "BSD-2-Clause"),
     ("bsd-3-clause", "BSD-3-Clause"),
     ("bsd-4-clause", "BSD-4-Clause"),

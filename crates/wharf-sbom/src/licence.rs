@@ -9,9 +9,40 @@ use std::collections::BTreeMap;
 pub(crate) struct Others(BTreeMap<String, String>);
 
 impl Others {
-    /// `text` as an expression: itself if it is one, else a reference to it.
+    /// `text` as an expression: itself if it is one; with references for those of its names that are not listed; else a reference to
+    /// the whole.
     pub(crate) fn expression(&mut self, text: &str) -> String {
-        listed(text).unwrap_or_else(|| self.reference(text))
+        listed(text)
+            .or_else(|| self.composed(text))
+            .unwrap_or_else(|| self.reference(text))
+    }
+
+    /// An expression some of whose names are not listed.
+    fn composed(&mut self, text: &str) -> Option<String> {
+        let spaced = text.replace('(', " ( ").replace(')', " ) ");
+        let words: Vec<_> = spaced.split_whitespace().collect();
+        let is_operator = |word: &&str| matches!(*word, "AND" | "OR");
+        if text.len() > EXPRESSION_LIMIT || !words.iter().any(is_operator) {
+            return None;
+        }
+        let mut parts: Vec<String> = Vec::new();
+        let mut names = Vec::new();
+        for word in words.into_iter().chain([")"]) {
+            if !matches!(word, "AND" | "OR" | "(" | ")") {
+                names.push(word);
+                continue;
+            }
+            if !names.is_empty() {
+                let name = std::mem::take(&mut names).join(" ");
+                parts
+                    .push(listed(&name).map_or_else(|| self.reference(&name), |listed| in_brackets(&listed)));
+            }
+            parts.push(word.to_owned());
+        }
+        // The one that ended the last name.
+        parts.pop();
+        let joined = parts.join(" ").replace("( ", "(").replace(" )", ")");
+        spdx::Expression::parse(&joined).is_ok().then_some(joined)
     }
 
     fn reference(&mut self, text: &str) -> String {
@@ -25,6 +56,14 @@ impl Others {
     pub(crate) fn into_texts(self) -> BTreeMap<String, String> {
         self.0
     }
+}
+
+/// A name may stand for two: `MIT/X11`.
+fn in_brackets(expression: &str) -> String {
+    if expression.contains(' ') && !expression.contains(" WITH ") {
+        return format!("({expression})");
+    }
+    expression.to_owned()
 }
 
 /// The start of a licence's own words, in the characters that a reference may have.
@@ -98,6 +137,9 @@ mod tests {
                 assert_eq!(got, expected);
             }
         }
-        assert_eq!(others.into_texts().len(), 1);
+        let mixed = others.expression("MIT AND (Nobodys OR GPL-2.0-only WITH odd)");
+        assert!(mixed.starts_with("MIT AND (LicenseRef-Nobodys-"), "{mixed}");
+        assert!(mixed.contains(" OR LicenseRef-GPL-2.0-only-WITH-odd-"), "{mixed}");
+        assert_eq!(others.into_texts().len(), 3);
     }
 }
