@@ -4,23 +4,29 @@ use std::{
     fs::{self, File},
     io::{self, BufWriter, Write},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use wharf_graph::{Graph, Target, event::PhaseKind};
 use wharf_oci::{Digest, Platform, Reference};
 use wharf_solver::Solution;
-use wharf_store::{ImageRecord, StoreError, TreeError};
+use wharf_store::{ImageRecord, LayerId, PlatformRecord, StoreError, TreeError};
+use wharf_tree::Tree;
 
 use crate::{
     build::{Machine, Phases},
     exec::{StepOutput, now},
     export::{
-        Archive, ArchiveError, EngineError, FilesError, LayoutImage, docker_files, load_into_engine,
-        oci_files, write_directory, write_tar,
+        Archive, ArchiveError, EngineError, FilesError, LayoutImage, docker_files, in_folders,
+        load_into_engine, oci_files, together, write_directory, write_tar,
     },
-    image::{AssembleError, BuiltImage, ImageParts, LayerBlobs, LayerSettings, assemble},
+    image::{
+        AssembleError, Built, BuiltImage, BuiltIndex, ImageParts, LayerBlobs, LayerSettings, PlatformImage,
+        assemble,
+    },
     image_source::PushError,
     request::{BuildRequest, Destination, Output, OutputKind},
+    root::Root,
 };
 
 /// One output that was made.
@@ -28,8 +34,8 @@ use crate::{
 pub struct Exported {
     /// What it is.
     pub kind: OutputKind,
-    /// For what.
-    pub platform: Platform,
+    /// For what, in the order in which the platforms were asked for.
+    pub platforms: Vec<Platform>,
     /// The image, unless only files were asked for.
     pub image: Option<ExportedImage>,
     /// Where it was put; `None` for the store and engines.
@@ -40,25 +46,32 @@ pub struct Exported {
     pub pushed: bool,
 }
 
-/// An image that was made.
+/// An image that was made, or the index of the images of several platforms.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExportedImage {
-    /// Digest of the manifest.
+    /// Digest of the manifest or index.
     pub digest: Digest,
-    /// Media type of the manifest.
+    /// Media type of the manifest or index.
     pub media_type: String,
-    /// Length of the manifest in bytes.
+    /// Length of the manifest or index in bytes.
     pub manifest_size: u64,
-    /// Digest of the configuration: the image ID.
-    pub id: Digest,
-    /// When it says it was made, RFC 3339.
+    /// Digest of the configuration, which an index does not have.
+    pub config: Option<Digest>,
+    /// When the (first) image says it was made, RFC 3339.
     pub created: Option<String>,
-    /// Compressed layers and configuration, in bytes.
+    /// Compressed layers and configurations, in bytes; what images share counts once.
     pub size: u64,
-    /// How many layers.
+    /// How many layers; what images share counts once.
     pub layers: usize,
     /// Names that it got.
     pub names: Vec<Reference>,
+}
+
+impl ExportedImage {
+    /// What `--iidfile` and `--quiet` say: the digest of the configuration or, as buildx has it, that of the index.
+    pub fn id(&self) -> Digest {
+        self.config.unwrap_or(self.digest)
+    }
 }
 
 /// An output could not be made.
@@ -92,6 +105,9 @@ pub enum OutputError {
         /// Why.
         source: Box<PushError>,
     },
+    /// `docker load` takes one image.
+    #[error("docker exporter does not currently support exporting manifest lists")]
+    SeveralPlatforms,
     /// There is nothing to push as.
     #[error("a pushed image needs a name")]
     NoName,
@@ -103,6 +119,10 @@ pub enum OutputError {
     Tree(#[from] TreeError),
 }
 
+/// What to do when an engine is to be given the images of several platforms.
+pub const SEVERAL_PLATFORMS: &str =
+    "name one --platform, or make an index with -o type=oci,dest=image.tar, -o type=image or --push";
+
 impl OutputError {
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
@@ -110,6 +130,7 @@ impl OutputError {
             Self::Engine(EngineError::NoEngine(_)) => Some(
                 "start Docker or Podman, or write an archive with -o type=docker,dest=image.tar".to_owned(),
             ),
+            Self::SeveralPlatforms => Some(SEVERAL_PLATFORMS.to_owned()),
             Self::NoName => Some("give it one with -t registry/name:tag".to_owned()),
             Self::Push { source, .. } => source.hint(),
             _ => None,
@@ -131,29 +152,25 @@ pub(crate) fn export(
     } else {
         &request.outputs
     };
-    let mut exported = Vec::new();
-    for target in &graph.targets {
-        for output in outputs {
-            exported.push(
-                Exporter {
-                    request,
-                    machine,
-                    target,
-                    solution,
-                    phases,
-                    output,
-                }
-                .export()?,
-            );
-        }
-    }
-    Ok(exported)
+    let export = |output| {
+        let exporter = Exporter {
+            request,
+            machine,
+            targets: &graph.targets,
+            solution,
+            phases,
+            output,
+        };
+        exporter.export()
+    };
+    outputs.iter().map(export).collect()
 }
 
+/// Makes one output of all targets.
 struct Exporter<'a> {
     request: &'a BuildRequest,
     machine: &'a Machine,
-    target: &'a Target,
+    targets: &'a [Target],
     solution: &'a Solution<StepOutput>,
     phases: &'a Phases<'a>,
     output: &'a Output,
@@ -167,10 +184,11 @@ impl Exporter<'_> {
                     .phase(PhaseKind::Export, "write the files", || self.files())
             }
             OutputKind::CacheOnly => Ok(self.exported()),
+            OutputKind::Docker if self.targets.len() > 1 => Err(OutputError::SeveralPlatforms),
             OutputKind::Image | OutputKind::Oci | OutputKind::Docker => {
                 let image = self
                     .phases
-                    .phase(PhaseKind::Export, "make the image", || self.assemble())?;
+                    .phase(PhaseKind::Export, "make the image", || self.make())?;
                 self.image(&image)
             }
         }
@@ -179,7 +197,11 @@ impl Exporter<'_> {
     fn exported(&self) -> Exported {
         Exported {
             kind: self.output.kind,
-            platform: self.target.platform.clone(),
+            platforms: self
+                .targets
+                .iter()
+                .map(|target| target.platform.clone())
+                .collect(),
             image: None,
             dest: match &self.output.dest {
                 Some(Destination::Path(path)) => Some(path.clone()),
@@ -190,23 +212,41 @@ impl Exporter<'_> {
         }
     }
 
-    fn root(&self) -> &StepOutput {
-        self.solution
-            .output(self.target.root)
-            .expect("a target's root was asked for")
+    fn root(&self, target: &Target) -> &Root {
+        let output = self.solution.output(target.root);
+        &output.expect("a target's root was asked for").root
     }
 
-    fn assemble(&self) -> Result<BuiltImage, AssembleError> {
-        let times: Vec<_> = self
-            .target
+    /// The image, or the index of several.
+    fn make(&self) -> Result<Built, AssembleError> {
+        if let [target] = self.targets {
+            return Ok(Built::Image(Box::new(self.assemble(target)?)));
+        }
+        let images = self.targets.iter().map(|target| {
+            Ok(PlatformImage {
+                platform: target.platform.clone(),
+                image: self.assemble(target)?,
+            })
+        });
+        let index = BuiltIndex::new(
+            images.collect::<Result<_, AssembleError>>()?,
+            &self.request.annotations,
+            self.output.oci_media_types,
+            &self.machine.store,
+        )?;
+        Ok(Built::Index(index))
+    }
+
+    fn assemble(&self, target: &Target) -> Result<BuiltImage, AssembleError> {
+        let times: Vec<_> = target
             .history
             .iter()
             .map(|entry| entry.step.and_then(|step| self.solution.output(step)?.ran_at))
             .collect();
         let epoch = self.request.source_date_epoch;
         let parts = ImageParts {
-            target: self.target,
-            root: &self.root().root,
+            target,
+            root: self.root(target),
             times: &times,
             epoch,
             annotations: &self.request.annotations,
@@ -233,7 +273,7 @@ impl Exporter<'_> {
         names
     }
 
-    fn image(&self, image: &BuiltImage) -> Result<Exported, OutputError> {
+    fn image(&self, image: &Built) -> Result<Exported, OutputError> {
         let names = self.names();
         let mut exported = self.exported();
         match (self.output.kind, &self.output.dest) {
@@ -243,32 +283,26 @@ impl Exporter<'_> {
                 self.archive(kind, dest.as_ref(), image, &names)
             })?,
         }
+        let blobs = image.blobs();
         exported.image = Some(ExportedImage {
-            digest: image.manifest,
-            media_type: image.media_type.clone(),
-            manifest_size: image.manifest_bytes.len() as u64,
-            id: image.config,
-            created: created(&image.config_bytes),
-            size: image.size(),
-            layers: image.layers.len(),
+            digest: image.digest(),
+            media_type: image.media_type().to_owned(),
+            manifest_size: image.bytes().len() as u64,
+            config: image.config(),
+            created: created(image),
+            size: blobs.values().sum(),
+            layers: match image {
+                Built::Image(image) => image.layers.len(),
+                Built::Index(_) => blobs.len() - image.images().len(),
+            },
             names,
         });
         Ok(exported)
     }
 
     /// Names the image in the store and pushes it when that was asked for.
-    fn keep(&self, image: &BuiltImage, names: &[Reference]) -> Result<bool, OutputError> {
-        let mut blobs = vec![image.manifest, image.config];
-        blobs.extend(image.layers.iter().map(|layer| layer.digest));
-        let record = ImageRecord {
-            manifest: image.manifest,
-            media_type: image.media_type.clone(),
-            size: image.manifest_bytes.len() as u64,
-            layers: image.root.stored().to_vec(),
-            blobs,
-            named_at: now(),
-            rest: serde_json::Map::new(),
-        };
+    fn keep(&self, image: &Built, names: &[Reference]) -> Result<bool, OutputError> {
+        let record = record(image);
         for name in names {
             self.machine.store.put_image(&name.to_string(), &record)?;
         }
@@ -290,7 +324,7 @@ impl Exporter<'_> {
         Ok(true)
     }
 
-    fn load(&self, image: &BuiltImage, names: &[Reference]) -> Result<PathBuf, OutputError> {
+    fn load(&self, image: &Built, names: &[Reference]) -> Result<PathBuf, OutputError> {
         let files = self.layout_files(OutputKind::Docker, image, names);
         let archive = Archive {
             store: &self.machine.store,
@@ -303,11 +337,11 @@ impl Exporter<'_> {
     fn layout_files(
         &self,
         kind: OutputKind,
-        image: &BuiltImage,
+        image: &Built,
         names: &[Reference],
     ) -> Vec<crate::export::LayoutFile> {
         let names: Vec<_> = names.iter().map(ToString::to_string).collect();
-        let created = created(&image.config_bytes);
+        let created = created(image);
         let layout = LayoutImage {
             image,
             names: &names,
@@ -325,7 +359,7 @@ impl Exporter<'_> {
         &self,
         kind: OutputKind,
         dest: Option<&Destination>,
-        image: &BuiltImage,
+        image: &Built,
         names: &[Reference],
     ) -> Result<(), OutputError> {
         let files = self.layout_files(kind, image, names);
@@ -339,9 +373,28 @@ impl Exporter<'_> {
         }
     }
 
+    /// The files of the image, or those of several as they go into one output.
+    fn tree(&self) -> Result<Arc<Tree>, OutputError> {
+        let roots = &self.machine.roots;
+        let split = self.output.platform_split;
+        if let ([target], None | Some(false)) = (self.targets, split) {
+            return Ok(roots.tree(self.root(target))?);
+        }
+        let trees = self.targets.iter().map(|target| {
+            let tree = roots.tree(self.root(target))?;
+            Ok((target.platform.clone(), (*tree).clone()))
+        });
+        let trees = trees.collect::<Result<Vec<_>, OutputError>>()?;
+        let all = match split {
+            Some(false) => together(&trees)?,
+            None | Some(true) => in_folders(&trees)?,
+        };
+        Ok(Arc::new(all))
+    }
+
     fn files(&self) -> Result<Exported, OutputError> {
         let store = &self.machine.store;
-        let tree = self.machine.roots.tree(&self.root().root)?;
+        let tree = self.tree()?;
         let clamp = self.request.source_date_epoch;
         match (self.output.kind, &self.output.dest) {
             (OutputKind::Local, Some(Destination::Path(path))) => write_directory(&tree, store, path)?,
@@ -351,9 +404,38 @@ impl Exporter<'_> {
     }
 }
 
-/// When the image says it was made.
-fn created(config: &[u8]) -> Option<String> {
-    let config: serde_json::Value = serde_json::from_slice(config).ok()?;
+/// What the store keeps under the names of what was built.
+fn record(built: &Built) -> ImageRecord {
+    let images = built.images();
+    let mut layers: Vec<LayerId> = Vec::new();
+    for id in images.iter().flat_map(|image| image.root.stored()) {
+        if !layers.contains(id) {
+            layers.push(*id);
+        }
+    }
+    let manifests = images.iter().map(|image| image.manifest);
+    let each = images.iter().map(|image| PlatformRecord {
+        manifest: image.manifest,
+        layers: image.root.stored().to_vec(),
+    });
+    ImageRecord {
+        manifest: built.digest(),
+        media_type: built.media_type().to_owned(),
+        size: built.bytes().len() as u64,
+        layers,
+        blobs: manifests.chain(built.blobs().into_keys()).collect(),
+        images: match built {
+            Built::Image(_) => Vec::new(),
+            Built::Index(_) => each.collect(),
+        },
+        named_at: now(),
+        rest: serde_json::Map::new(),
+    }
+}
+
+/// When the (first) image says it was made.
+fn created(built: &Built) -> Option<String> {
+    let config: serde_json::Value = serde_json::from_slice(&built.images().first()?.config_bytes).ok()?;
     Some(config.get("created")?.as_str()?.to_owned())
 }
 

@@ -141,6 +141,20 @@ pub struct Annotation {
     pub key: String,
     /// Value.
     pub value: String,
+    /// The only platform whose documents carry it (`manifest[linux/arm64]:key=value`).
+    pub platform: Option<Platform>,
+}
+
+impl Annotation {
+    /// Whether the documents of the image for `platform` carry it.
+    pub fn is_for(&self, platform: &Platform) -> bool {
+        self.platform.as_ref().is_none_or(|only| only == platform)
+    }
+
+    /// Key and value.
+    pub fn pair(&self) -> (String, String) {
+        (self.key.clone(), self.value.clone())
+    }
 }
 
 /// The document that carries an annotation.
@@ -202,6 +216,8 @@ pub struct Output {
     pub compression: Compression,
     /// Set every mtime above SOURCE_DATE_EPOCH to it.
     pub rewrite_timestamp: bool,
+    /// Whether `local` and `tar` put the files of each platform into a folder of its own; unset, they do for several platforms.
+    pub platform_split: Option<bool>,
 }
 
 impl Output {
@@ -216,6 +232,7 @@ impl Output {
             oci_media_types: !matches!(kind, OutputKind::Docker),
             compression: Compression::default(),
             rewrite_timestamp: false,
+            platform_split: None,
         }
     }
 }

@@ -73,6 +73,9 @@ pub struct Resolved {
     pub has_xattrs: bool,
     /// The same for access control lists, which the kernel enforces only where there are any.
     pub has_acls: bool,
+    /// The architecture of the processor that steps run on. A RUN for another one is run by an emulator, which shows: its results are
+    /// not those of a machine of that architecture.
+    pub machine: String,
 }
 
 /// A user as the kernel knows it.
@@ -109,7 +112,19 @@ impl FamilyKey {
         }
         encoder.op(&step.op);
         encode_resolved(&mut encoder, resolved);
+        if resolved.emulates(step) {
+            encoder.text("emulated");
+        }
         Self(encoder.finish())
+    }
+}
+
+impl Resolved {
+    /// Whether a step's programs are for another processor than the machine's.
+    fn emulates(&self, step: &Step) -> bool {
+        matches!(step.op, Op::Run(_))
+            && !self.machine.is_empty()
+            && step.platform.architecture != self.machine
     }
 }
 

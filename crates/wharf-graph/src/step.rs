@@ -63,6 +63,10 @@ pub enum Reusable {
 /// Where a step was written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
+    /// Of a build for several platforms: the step's own, and behind `->` the one that it compiles for, when its stage asks for that
+    /// (`linux/amd64->arm64`). Empty otherwise.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub platform: String,
     /// The stage: its name, or `stage-<index>`; empty when the Dockerfile has one stage only.
     pub stage: String,
     /// The step's number in its stage, from 1.

@@ -19,17 +19,30 @@ pub struct ImageRecord {
     pub media_type: String,
     /// Its length in bytes.
     pub size: u64,
-    /// The layers as trees, base layer first. What is run, exported or built upon comes from these.
+    /// The layers as trees, base layer first: what is run, exported or built upon comes from these. Of an index those of all its images,
+    /// which [`images`](Self::images) tells apart.
     #[serde(default)]
     pub layers: Vec<LayerId>,
     /// The blobs that are kept for it: manifest, config and such layer blobs as are here.
     #[serde(default)]
     pub blobs: Vec<Digest>,
+    /// Of an index, its images.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<PlatformRecord>,
     /// When the name was given, in seconds since the epoch.
     pub named_at: i64,
     /// Fields of other versions, kept as they are.
     #[serde(flatten)]
     pub rest: serde_json::Map<String, serde_json::Value>,
+}
+
+/// One image of an index.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlatformRecord {
+    /// Its manifest.
+    pub manifest: Digest,
+    /// Its layers as trees, base layer first.
+    pub layers: Vec<LayerId>,
 }
 
 /// What `refs/<name>` holds: the file's own name need not be the whole of it.

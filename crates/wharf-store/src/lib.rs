@@ -54,7 +54,7 @@ pub use df::{CacheUsage, DfReport, Usage};
 pub use error::{BlobError, OpenError, StoreError, TreeError};
 pub use gc::{GcError, GcPolicy, GcReport};
 pub use history::{RecordId, RecordWriter};
-pub use image::ImageRecord;
+pub use image::{ImageRecord, PlatformRecord};
 pub use lock::{Lock, Wait, Waiting};
 pub use memo::MemoKey;
 pub use result::{ActionKey, ActionResult, Recorder};

@@ -7,7 +7,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use wharf_build::request::{Bases, BuildRequest, ContextSource, DockerfileSource};
+use wharf_build::{
+    output::{OutputError, SEVERAL_PLATFORMS},
+    request::{Annotation, Bases, BuildRequest, ContextSource, DockerfileSource, OutputKind},
+};
 use wharf_oci::{Platform, Reference};
 
 use crate::{
@@ -49,6 +52,14 @@ fn values_of(
     project: Project,
 ) -> Result<BuildRequest, UsageError> {
     let is_base = |name: &str| project.bases.contains_key(name);
+    let platforms = values::platforms(&args.platform)?;
+    let outputs = outputs(args)?;
+    if platforms.len() > 1 && outputs.iter().any(|output| output.kind == OutputKind::Docker) {
+        return Err(UsageError::Refused {
+            flag: "--output type=docker (or --load) of several platforms".to_owned(),
+            why: format!("{}; {SEVERAL_PLATFORMS}", OutputError::SeveralPlatforms),
+        });
+    }
     let build_args: BTreeMap<_, _> = args
         .build_arg
         .iter()
@@ -68,12 +79,7 @@ fn values_of(
             .iter()
             .map(|text| label(text))
             .collect::<Result<_, _>>()?,
-        annotations: args
-            .annotation
-            .iter()
-            .map(|text| values::annotations(text))
-            .collect::<Result<Vec<_>, _>>()?
-            .concat(),
+        annotations: annotations(args, &platforms)?,
         secrets: args
             .secret
             .iter()
@@ -111,17 +117,13 @@ fn values_of(
             .map(|text| values::percent("--verify-cache", text))
             .transpose()?,
         pull: args.pull,
-        platforms: args
-            .platform
-            .iter()
-            .map(|text| platform(text))
-            .collect::<Result<_, _>>()?,
+        platforms,
         tags: args
             .tag
             .iter()
             .map(|text| reference("--tag", text))
             .collect::<Result<_, _>>()?,
-        outputs: outputs(args)?,
+        outputs,
         source_date_epoch: source_date_epoch(&build_args)?,
         build_args,
         bases: Bases {
@@ -133,6 +135,29 @@ fn values_of(
             .parallel
             .map_or_else(processors, std::num::NonZeroUsize::get),
     })
+}
+
+/// `--annotation`; one for a platform that nothing is built for would be on no document.
+fn annotations(args: &BuildArgs, platforms: &[Platform]) -> Result<Vec<Annotation>, UsageError> {
+    let host = [Platform::host()];
+    let built = if platforms.is_empty() { &host } else { platforms };
+    let mut all = Vec::new();
+    for text in &args.annotation {
+        let annotations = values::annotations(text)?;
+        let names_another = |annotation: &Annotation| {
+            let platform = annotation.platform.as_ref();
+            platform.is_some_and(|platform| !built.contains(platform))
+        };
+        if annotations.iter().any(names_another) {
+            return Err(UsageError::value(
+                "--annotation",
+                text,
+                "a platform that is built",
+            ));
+        }
+        all.extend(annotations);
+    }
+    Ok(all)
 }
 
 fn label(text: &str) -> Result<(String, String), UsageError> {
@@ -147,27 +172,6 @@ fn network(text: &str) -> Result<String, UsageError> {
         "default" | "host" | "none" => Ok(text.to_owned()),
         _ => Err(UsageError::value("--network", text, "default, host or none")),
     }
-}
-
-/// The machine's own platform, for now: foreign steps need an emulator.
-fn platform(text: &str) -> Result<Platform, UsageError> {
-    let parsed: Platform = text.parse().map_err(|_| {
-        UsageError::value(
-            "--platform",
-            text,
-            "os/architecture[/variant], such as linux/amd64",
-        )
-    })?;
-    let host = Platform::host();
-    if parsed == host {
-        return Ok(parsed);
-    }
-    Err(UsageError::Refused {
-        flag: format!("--platform={text}"),
-        why: format!(
-            "this machine is {host}, and steps of other platforms cannot run here; build there, or leave it out"
-        ),
-    })
 }
 
 /// An image's name with its tag: what the store and registries know it by.
@@ -340,17 +344,5 @@ mod tests {
         let mut tar = vec![0; 512];
         tar[257..262].copy_from_slice(b"ustar");
         assert!(is_archive(&tar));
-    }
-
-    #[test]
-    fn other_platforms_are_refused_for_now() {
-        assert!(platform(&Platform::host().to_string()).is_ok());
-        assert!(
-            platform("linux/s390x")
-                .unwrap_err()
-                .to_string()
-                .contains("cannot run here")
-        );
-        assert!(platform("nonsense//").is_err());
     }
 }

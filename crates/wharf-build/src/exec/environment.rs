@@ -9,7 +9,7 @@ use std::{
 };
 
 use wharf_graph::{NetworkMode, RunOp, SecurityMode, key::Resolved};
-use wharf_oci::Digest;
+use wharf_oci::{Digest, Platform};
 use wharf_sandbox::{Mount, Network, Resource, Seccomp, Spec, SyntheticFile, Ulimit};
 use wharf_tree::Tree;
 
@@ -89,6 +89,7 @@ impl StepEnvironment {
             one_owner: false,
             has_xattrs: false,
             has_acls: false,
+            machine: Platform::host().architecture,
         }
     }
 

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use wharf_oci::Digest;
+use wharf_oci::{Digest, Platform};
 use wharf_store::{BlobError, Store};
 use wharf_tree::{
     BlobRead as _, Dir, Entry, Mtime, Node, Tree,
@@ -25,6 +25,19 @@ pub enum FilesError {
     /// A file's content cannot be had.
     #[error(transparent)]
     Blob(#[from] BlobError),
+    /// The files of a platform do not go into its folder.
+    #[error(transparent)]
+    Graft(#[from] wharf_tree::GraftError),
+    /// Two platforms have the same file, and no folder keeps them apart.
+    #[error("cannot overwrite {path} from {first} with {second} when the platforms are not split")]
+    Twice {
+        /// The file.
+        path: wharf_tree::TreePath,
+        /// The platform that has it already.
+        first: Platform,
+        /// The other.
+        second: Platform,
+    },
     /// A file of the directory cannot be written.
     #[error("cannot write {path}")]
     File {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use wharf_oci::Digest;
 
 use crate::{
-    image::BuiltImage,
+    image::Built,
     request::{Annotation, AnnotationLevel},
 };
 
@@ -37,8 +37,8 @@ pub enum Content {
 /// An image and what a layout's index says about it.
 #[derive(Debug, Clone, Copy)]
 pub struct LayoutImage<'a> {
-    /// The image.
-    pub image: &'a BuiltImage,
+    /// The image, or the index of several.
+    pub image: &'a Built,
     /// Full names: `docker.io/library/a:latest`.
     pub names: &'a [String],
     /// Annotations of descriptor level are taken from these.
@@ -60,15 +60,21 @@ pub fn oci_files(image: &LayoutImage<'_>) -> Vec<LayoutFile> {
 /// The files of a `docker load`-able archive.
 pub fn docker_files(image: &LayoutImage<'_>) -> Vec<LayoutFile> {
     let mut files = oci_files(image);
-    let layers: Vec<_> = image
-        .image
-        .layers
-        .iter()
-        .map(|layer| blob_name(&layer.digest))
-        .collect();
     let names: Vec<_> = image.names.iter().map(|name| familiar(name)).collect();
-    let manifest = json!([{"Config": blob_name(&image.image.config), "RepoTags": names, "Layers": layers}]);
-    files.push(bytes("manifest.json", json_bytes(&manifest)));
+    let manifest: Vec<_> = image
+        .image
+        .images()
+        .into_iter()
+        .map(|image| {
+            let layers: Vec<_> = image
+                .layers
+                .iter()
+                .map(|layer| blob_name(&layer.digest))
+                .collect();
+            json!({"Config": blob_name(&image.config), "RepoTags": names, "Layers": layers})
+        })
+        .collect();
+    files.push(bytes("manifest.json", json_bytes(&manifest.into())));
     files
 }
 
@@ -103,10 +109,14 @@ fn descriptor(image: &LayoutImage<'_>, name: Option<&String>) -> Value {
     if let Some(created) = image.created {
         annotations.insert("org.opencontainers.image.created".into(), created.into());
     }
-    let of_level = [
-        AnnotationLevel::ManifestDescriptor,
-        AnnotationLevel::IndexDescriptor,
-    ];
+    // The descriptor of an index is the index's; those of its manifests are in it.
+    let of_level = match image.image {
+        Built::Image(_) => &[
+            AnnotationLevel::ManifestDescriptor,
+            AnnotationLevel::IndexDescriptor,
+        ][..],
+        Built::Index(_) => &[AnnotationLevel::IndexDescriptor],
+    };
     for annotation in image
         .annotations
         .iter()
@@ -115,9 +125,9 @@ fn descriptor(image: &LayoutImage<'_>, name: Option<&String>) -> Value {
         annotations.insert(annotation.key.clone(), annotation.value.clone().into());
     }
     let mut descriptor = json!({
-        "mediaType": image.image.media_type,
-        "digest": image.image.manifest,
-        "size": image.image.manifest_bytes.len(),
+        "mediaType": image.image.media_type(),
+        "digest": image.image.digest(),
+        "size": image.image.bytes().len(),
     });
     if !annotations.is_empty() {
         descriptor["annotations"] = annotations.into();
@@ -125,24 +135,22 @@ fn descriptor(image: &LayoutImage<'_>, name: Option<&String>) -> Value {
     descriptor
 }
 
-fn blobs(image: &BuiltImage) -> Vec<LayoutFile> {
-    let mut files = vec![
-        bytes(&blob_name(&image.manifest), image.manifest_bytes.clone()),
-        bytes(&blob_name(&image.config), image.config_bytes.clone()),
-    ];
-    for layer in &image.layers {
-        let name = blob_name(&layer.digest);
-        if files.iter().all(|file| file.name != name) {
-            files.push(LayoutFile {
-                name,
-                content: Content::Blob {
-                    digest: layer.digest,
-                    size: layer.size,
-                },
-            });
-        }
+/// Each once, sorted by name.
+fn blobs(built: &Built) -> Vec<LayoutFile> {
+    let mut files = vec![bytes(&blob_name(&built.digest()), built.bytes().to_vec())];
+    for image in built.images() {
+        files.push(bytes(&blob_name(&image.manifest), image.manifest_bytes.clone()));
+        files.push(bytes(&blob_name(&image.config), image.config_bytes.clone()));
+        files.extend(image.layers.iter().map(|layer| LayoutFile {
+            name: blob_name(&layer.digest),
+            content: Content::Blob {
+                digest: layer.digest,
+                size: layer.size,
+            },
+        }));
     }
     files.sort_by(|a, b| a.name.cmp(&b.name));
+    files.dedup_by(|a, b| a.name == b.name);
     files
 }
 

@@ -160,7 +160,9 @@ fn manifest_document(
     let annotations: serde_json::Map<_, _> = parts
         .annotations
         .iter()
-        .filter(|annotation| annotation.level == AnnotationLevel::Manifest)
+        .filter(|annotation| {
+            annotation.level == AnnotationLevel::Manifest && annotation.is_for(&parts.target.platform)
+        })
         .map(|annotation| (annotation.key.clone(), annotation.value.clone().into()))
         .collect();
     if !annotations.is_empty() {

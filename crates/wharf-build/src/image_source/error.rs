@@ -2,6 +2,7 @@
 
 use std::{io, path::PathBuf};
 
+use wharf_oci::Platform;
 use wharf_store::{BlobError, StoreError, TreeError};
 
 use super::{base::BaseError, layers::LayerImportError};
@@ -45,6 +46,14 @@ pub enum ImageSourceError {
         /// What was looked for.
         wanted: String,
     },
+    /// The store's index does not have it.
+    #[error("the image is for {}, not for {wanted}", list(offered))]
+    NotInIndex {
+        /// The platform that was asked for.
+        wanted: Box<Platform>,
+        /// Those that there are.
+        offered: Vec<Platform>,
+    },
     /// A base of packages cannot be made.
     #[error(transparent)]
     Base(#[from] BaseError),
@@ -78,10 +87,15 @@ impl ImageSourceError {
     pub fn is_usage(&self) -> bool {
         match self {
             Self::Base(error) => error.is_usage(),
-            Self::Reference(_) | Self::NotInLayout { .. } => true,
+            Self::Reference(_) | Self::NotInLayout { .. } | Self::NotInIndex { .. } => true,
             _ => false,
         }
     }
+}
+
+fn list(platforms: &[Platform]) -> String {
+    let names: Vec<_> = platforms.iter().map(ToString::to_string).collect();
+    names.join(", ")
 }
 
 fn registry_hint(error: &wharf_registry::Error) -> Option<String> {

@@ -66,8 +66,8 @@ impl Layout {
         let index: Index = self.parse(&self.path.join("index.json"))?;
         let wanted = match (&source.digest, &source.tag) {
             (Some(digest), _) => return self.manifest(*digest, platform, 0),
-            (None, Some(tag)) => tagged(&index, tag),
-            (None, None) => tagged(&index, "latest").or_else(|| match &index.manifests[..] {
+            (None, Some(tag)) => tagged(&index, tag, platform),
+            (None, None) => tagged(&index, "latest", platform).or_else(|| match &index.manifests[..] {
                 [only] => Some(only),
                 _ => index.select(platform),
             }),
@@ -151,11 +151,19 @@ impl Layout {
     }
 }
 
-fn tagged<'i>(index: &'i Index, tag: &str) -> Option<&'i Descriptor> {
-    index.manifests.iter().find(|descriptor| {
+/// The manifest with this tag; of several, as some tools write an image of several platforms, the one for the platform.
+fn tagged<'i>(index: &'i Index, tag: &str, platform: &Platform) -> Option<&'i Descriptor> {
+    let is_tagged = |descriptor: &&Descriptor| {
         descriptor
             .annotations
             .get(REF_NAME)
             .is_some_and(|name| name == tag)
-    })
+    };
+    let mut tagged = index.manifests.iter().filter(is_tagged);
+    let fits = |descriptor: &&Descriptor| {
+        descriptor
+            .platform()
+            .is_some_and(|offered| platform.runs(&offered))
+    };
+    tagged.clone().find(fits).or_else(|| tagged.next())
 }

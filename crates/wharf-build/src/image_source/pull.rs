@@ -5,15 +5,15 @@ use wharf_graph::{
     ImageSource, PullPolicy,
     event::{Event, Progress},
 };
-use wharf_oci::{Descriptor, Digest, Manifest, Platform, Reference, config::ImageConfig};
+use wharf_oci::{Descriptor, Digest, Index, Manifest, Platform, Reference, config::ImageConfig};
 use wharf_registry::Registry;
 use wharf_solver::Task;
-use wharf_store::{ImageRecord, MemoKey, Root as Kept, Store};
+use wharf_store::{ImageRecord, LayerId, MemoKey, Root as Kept, Store};
 
 use super::{ImageSourceError, Images};
 use crate::{
     exec::{StepOutput, now},
-    image::{BuiltImage, LayerBlob},
+    image::{Built, BuiltImage, BuiltIndex, LayerBlob, PlatformImage},
     request::TAG_LIFETIME,
     root::{Layers, Root},
 };
@@ -71,14 +71,34 @@ impl Images {
 
     /// The manifest that an image of the store, or an answer of today, says.
     fn known(&self, reference: &Reference, platform: &Platform) -> Result<Option<Digest>, ImageSourceError> {
-        if let Some(image) = self.store.image(&reference.to_string())? {
-            return Ok(Some(image.manifest));
+        if let Some(image) = self.store.image(&reference.to_string())?
+            && let Some(manifest) = self.manifest_for(&image, platform)?
+        {
+            return Ok(Some(manifest));
         }
         let tag: Option<RememberedTag> = self.store.memo(&tag_key(reference, platform))?;
         let fresh = |tag: &RememberedTag| {
             reference.digest().is_some() || now().saturating_sub(tag.asked_at) < TAG_LIFETIME.as_secs() as i64
         };
         Ok(tag.filter(fresh).map(|tag| tag.manifest))
+    }
+
+    /// The manifest of an image of the store, if it has one for the platform.
+    fn manifest_for(
+        &self,
+        image: &ImageRecord,
+        platform: &Platform,
+    ) -> Result<Option<Digest>, ImageSourceError> {
+        if !image.images.is_empty() {
+            let index: Index = self.json(&image.manifest)?;
+            return Ok(index.select(platform).map(|chosen| chosen.digest));
+        }
+        let fits =
+            |config: &ImageConfig| config.architecture.is_empty() || platform.runs(&Platform::of(config));
+        let resolved = self.resolved(image.manifest)?;
+        Ok(resolved
+            .is_none_or(|resolved| fits(&resolved.config))
+            .then_some(image.manifest))
     }
 
     fn resolved(&self, manifest: Digest) -> Result<Option<Resolved>, ImageSourceError> {
@@ -165,14 +185,69 @@ impl Images {
                 .into_iter()
                 .chain(layers)
                 .collect(),
+            images: Vec::new(),
             named_at: now(),
             rest: serde_json::Map::new(),
         })
     }
 
-    /// An image of the store, as it was built or pulled.
-    pub fn stored_image(&self, image: &ImageRecord) -> Result<BuiltImage, ImageSourceError> {
-        let manifest = self.manifest(&image.manifest)?;
+    /// What the store has under a name, as it was built or pulled.
+    pub fn stored(&self, record: &ImageRecord) -> Result<Built, ImageSourceError> {
+        if record.images.is_empty() {
+            let image = self.stored_image(&record.manifest, &record.media_type, &record.layers)?;
+            return Ok(Built::Image(Box::new(image)));
+        }
+        let index: Index = self.json(&record.manifest)?;
+        let images = index.manifests.iter().map(|entry| {
+            Ok(PlatformImage {
+                platform: entry.platform().unwrap_or_else(Platform::host),
+                image: self.image_of_index(record, entry)?,
+            })
+        });
+        Ok(Built::Index(BuiltIndex {
+            digest: record.manifest,
+            bytes: self.store.read_blob(&record.manifest, DOCUMENT_LIMIT)?,
+            media_type: record.media_type.clone(),
+            images: images.collect::<Result<_, ImageSourceError>>()?,
+        }))
+    }
+
+    /// What the store has under a name: of an index the image for `platform`.
+    pub fn stored_for(
+        &self,
+        record: &ImageRecord,
+        platform: &Platform,
+    ) -> Result<BuiltImage, ImageSourceError> {
+        if record.images.is_empty() {
+            return self.stored_image(&record.manifest, &record.media_type, &record.layers);
+        }
+        let index: Index = self.json(&record.manifest)?;
+        let chosen = index
+            .select(platform)
+            .ok_or_else(|| ImageSourceError::NotInIndex {
+                wanted: Box::new(platform.clone()),
+                offered: index.platforms(),
+            })?;
+        self.image_of_index(record, chosen)
+    }
+
+    fn image_of_index(
+        &self,
+        record: &ImageRecord,
+        entry: &Descriptor,
+    ) -> Result<BuiltImage, ImageSourceError> {
+        let kept = record.images.iter().find(|kept| kept.manifest == entry.digest);
+        let layers = kept.map_or(&[][..], |kept| &kept.layers);
+        self.stored_image(&entry.digest, entry.media_type.as_str(), layers)
+    }
+
+    fn stored_image(
+        &self,
+        digest: &Digest,
+        media_type: &str,
+        kept: &[LayerId],
+    ) -> Result<BuiltImage, ImageSourceError> {
+        let manifest = self.manifest(digest)?;
         let config = self.image_config(&manifest)?;
         let layers = manifest
             .layers
@@ -184,18 +259,20 @@ impl Images {
                 size: layer.size,
                 media_type: layer.media_type.as_str().to_owned(),
             });
-        let root = self.known_root(&image.manifest)?.unwrap_or_else(|| Root {
-            layers: Layers::Stored(image.layers.clone()),
-            tree: wharf_tree::Tree::empty().digest(),
-        });
+        let tree = self
+            .known_root(digest)?
+            .map_or_else(|| wharf_tree::Tree::empty().digest(), |known| known.tree);
         Ok(BuiltImage {
-            manifest: image.manifest,
-            manifest_bytes: self.store.read_blob(&image.manifest, DOCUMENT_LIMIT)?,
-            media_type: image.media_type.clone(),
+            manifest: *digest,
+            manifest_bytes: self.store.read_blob(digest, DOCUMENT_LIMIT)?,
+            media_type: media_type.to_owned(),
             config: manifest.config.digest,
             config_bytes: self.store.read_blob(&manifest.config.digest, DOCUMENT_LIMIT)?,
             layers: layers.collect(),
-            root,
+            root: Root {
+                layers: Layers::Stored(kept.to_vec()),
+                tree,
+            },
         })
     }
 

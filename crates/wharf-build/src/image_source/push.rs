@@ -3,13 +3,36 @@
 use wharf_http::Body;
 use wharf_oci::{Descriptor, MediaType, Reference};
 
-use super::{Images, error::PushError, pull::origin_key};
-use crate::image::BuiltImage;
+use super::{ImageSourceError, Images, error::PushError, pull::origin_key};
+use crate::image::{Built, BuiltImage};
 
 impl Images {
-    /// Sends an image to the registry of `name`. The tag appears last, when everything that it needs is there.
-    pub fn push(&self, image: &BuiltImage, name: &Reference) -> Result<(), PushError> {
+    /// Sends an image, or the images of an index and then the index, to the registry of `name`. The tag appears last, when
+    /// everything that it needs is there.
+    pub fn push(&self, built: &Built, name: &Reference) -> Result<(), PushError> {
+        for image in built.images() {
+            self.push_blobs(image, name)?;
+        }
+        if let Built::Index(index) = built {
+            for each in &index.images {
+                let name: Reference = format!("{}@{}", name.name(), each.image.manifest)
+                    .parse()
+                    .map_err(ImageSourceError::from)?;
+                self.push_document(&name, &each.image.media_type, &each.image.manifest_bytes)?;
+            }
+        }
+        self.push_document(name, built.media_type(), built.bytes())
+    }
+
+    fn push_document(&self, name: &Reference, media_type: &str, bytes: &[u8]) -> Result<(), PushError> {
         let registry = self.registry()?;
+        let (media_type, bytes) = (MediaType::new(media_type), bytes.to_vec().into());
+        self.network
+            .wait(registry.push_manifest(name, &media_type, bytes))?;
+        Ok(())
+    }
+
+    fn push_blobs(&self, image: &BuiltImage, name: &Reference) -> Result<(), PushError> {
         let mut blobs: Vec<_> = image
             .layers
             .iter()
@@ -35,10 +58,6 @@ impl Images {
                 .map(|push| push.join().expect("a push does not panic"));
             ended.collect::<Result<Vec<()>, _>>()
         })?;
-        let media_type = MediaType::new(&image.media_type);
-        let bytes = image.manifest_bytes.clone().into();
-        self.network
-            .wait(registry.push_manifest(name, &media_type, bytes))?;
         for blob in &blobs {
             self.store
                 .set_memo(&origin_key(&blob.digest), &name.name(), &[])?;

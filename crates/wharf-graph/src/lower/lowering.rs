@@ -123,6 +123,23 @@ impl Shared<'_> {
         }
     }
 
+    /// How steps name their platform: not at all when there is one only. What a stage compiles for is told where it declared one of the
+    /// TARGET arguments, since only then its steps differ between targets.
+    pub(super) fn shown_platform(&self, platform: &Platform, variables: &Variables) -> String {
+        if self.options.platforms.len() < 2 {
+            return String::new();
+        }
+        match compiled_for(platform, variables) {
+            Some(target) if target.os != platform.os => format!("{platform}->{target}"),
+            Some(target) if target.architecture != platform.architecture => {
+                let target = target.to_string();
+                let (_, architecture) = target.split_once('/').unwrap_or(("", &target));
+                format!("{platform}->{architecture}")
+            }
+            _ => platform.to_string(),
+        }
+    }
+
     /// How steps name their stage: not at all when there is one only.
     pub(super) fn stage_label(&self, stage: &PlannedStage<'_>) -> String {
         if self.dockerfile.stages.len() == 1 {
@@ -130,4 +147,21 @@ impl Shared<'_> {
         }
         stage.label.clone()
     }
+}
+
+/// The platform that a stage's TARGET arguments name, as far as it declared them. BuildKit's `platformFromEnv`.
+fn compiled_for(platform: &Platform, variables: &Variables) -> Option<Platform> {
+    if let Some(target) = variables.get("TARGETPLATFORM") {
+        return target.parse().ok();
+    }
+    let names = ["TARGETOS", "TARGETARCH", "TARGETVARIANT"];
+    let [os, architecture, variant] = names.map(|name| variables.get(name));
+    if os.is_none() && architecture.is_none() && variant.is_none() {
+        return None;
+    }
+    Some(Platform::new(
+        os.unwrap_or(&platform.os),
+        architecture.unwrap_or(&platform.architecture),
+        variant.unwrap_or_default(),
+    ))
 }

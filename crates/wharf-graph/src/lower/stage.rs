@@ -197,6 +197,9 @@ impl<'s> StageLowering<'s> {
     pub(super) fn next_origin(&mut self, place: Place<'_>) -> Origin {
         self.ordinal += 1;
         Origin {
+            platform: self
+                .shared
+                .shown_platform(&self.state.platform, &self.state.variables),
             stage: self.shared.stage_label(self.stage),
             ordinal: self.ordinal,
             total: self.total,

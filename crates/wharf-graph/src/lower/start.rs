@@ -84,6 +84,7 @@ fn from_outside(
                 config = base.config.clone();
             }
             let origin = Origin {
+                platform: shared.shown_platform(&platform, &Variables::default()),
                 stage: shared.stage_label(stage),
                 ordinal: 1,
                 total: total(stage),

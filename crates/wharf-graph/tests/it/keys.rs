@@ -45,6 +45,7 @@ fn resolved() -> Resolved {
         one_owner: false,
         has_xattrs: false,
         has_acls: false,
+        machine: "amd64".to_owned(),
     }
 }
 

@@ -75,6 +75,7 @@ fn images_pins_and_memos_keep_what_they_need() {
         size: 8,
         layers: vec![ids[0]],
         blobs: vec![config],
+        images: Vec::new(),
         named_at: 0,
         rest: serde_json::Map::new(),
     };

@@ -16,6 +16,7 @@ fn image(store: &Store, seed: &str) -> ImageRecord {
         size: seed.len() as u64,
         layers: vec![id],
         blobs: Vec::new(),
+        images: Vec::new(),
         named_at: 1_700_000_000,
         rest: serde_json::Map::new(),
     }

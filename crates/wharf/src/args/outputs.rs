@@ -134,6 +134,7 @@ fn set(output: &mut Output, field: &Field, text: &str) -> Result<(), UsageError>
         "push" => output.push = flag()?,
         "tar" => output.tar = flag()?,
         "oci-mediatypes" => output.oci_media_types = flag()?,
+        "platform-split" => output.platform_split = Some(flag()?),
         "rewrite-timestamp" => output.rewrite_timestamp = flag()?,
         "compression" => {
             output.compression = compression(value).ok_or_else(|| bad("gzip, zstd or uncompressed"))?;

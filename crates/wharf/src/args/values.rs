@@ -8,6 +8,7 @@ use std::{
 
 use wharf_build::exec::Percent;
 use wharf_build::request::{Annotation, AnnotationLevel, NamedContext, Secret, SshAgent};
+use wharf_oci::Platform;
 
 use super::{UsageError, fields};
 
@@ -245,6 +246,24 @@ pub(crate) fn is_git(text: &str) -> bool {
         || url.starts_with("ssh://")
 }
 
+/// `--platform`, each once: `local` is the machine's own.
+pub(crate) fn platforms(texts: &[String]) -> Result<Vec<Platform>, UsageError> {
+    let mut platforms = Vec::new();
+    for text in texts.iter().map(|text| text.trim()) {
+        let platform = match text {
+            "local" => Platform::host(),
+            text => text.parse().map_err(|_| {
+                let wanted = "os/architecture[/variant], such as linux/amd64 or linux/arm/v7";
+                UsageError::value("--platform", text, wanted)
+            })?,
+        };
+        if !platforms.contains(&platform) {
+            platforms.push(platform);
+        }
+    }
+    Ok(platforms)
+}
+
 /// `--annotation [manifest|index|manifest-descriptor|index-descriptor[,…]:]KEY=VALUE`.
 pub(crate) fn annotations(text: &str) -> Result<Vec<Annotation>, UsageError> {
     let bad = || UsageError::value("--annotation", text, "[manifest|index|…:]KEY=VALUE");
@@ -258,27 +277,33 @@ pub(crate) fn annotations(text: &str) -> Result<Vec<Annotation>, UsageError> {
                 .ok_or_else(bad)?,
             key,
         ),
-        None => (vec![AnnotationLevel::Manifest], key),
+        None => (vec![(AnnotationLevel::Manifest, None)], key),
     };
     Ok(levels
         .into_iter()
-        .map(|level| Annotation {
+        .map(|(level, platform)| Annotation {
             level,
             key: key.to_owned(),
             value: value.to_owned(),
+            platform,
         })
         .collect())
 }
 
-fn level(text: &str) -> Option<AnnotationLevel> {
-    // A platform may follow in brackets; there is one platform, so that it selects everything.
-    Some(match text.split('[').next()? {
+/// A level, and behind it in brackets the platform of which alone the documents are meant.
+fn level(text: &str) -> Option<(AnnotationLevel, Option<Platform>)> {
+    let (name, platform) = match text.split_once('[') {
+        Some((name, rest)) => (name, Some(rest.strip_suffix(']')?.parse().ok()?)),
+        None => (text, None),
+    };
+    let level = match name {
         "manifest" => AnnotationLevel::Manifest,
-        "index" => AnnotationLevel::Index,
         "manifest-descriptor" => AnnotationLevel::ManifestDescriptor,
-        "index-descriptor" => AnnotationLevel::IndexDescriptor,
+        "index" if platform.is_none() => AnnotationLevel::Index,
+        "index-descriptor" if platform.is_none() => AnnotationLevel::IndexDescriptor,
         _ => return None,
-    })
+    };
+    Some((level, platform))
 }
 
 #[cfg(test)]
@@ -310,6 +335,38 @@ mod tests {
         assert_eq!(host("a:::1").unwrap().1, "::1".parse::<IpAddr>().unwrap());
         assert_eq!(host("a=[::1]").unwrap().1, "::1".parse::<IpAddr>().unwrap());
         assert!(host("a").is_err() && host(":1.2.3.4").is_err());
+    }
+
+    #[test]
+    fn platforms_are_in_normal_form_and_no_two_are_equal() {
+        let parse = |texts: &[&str]| {
+            let texts: Vec<_> = texts.iter().map(ToString::to_string).collect();
+            platforms(&texts).map(|platforms| platforms.iter().map(ToString::to_string).collect::<Vec<_>>())
+        };
+        assert_eq!(
+            parse(&["linux/arm64/v8", "arm64", " linux/arm", "linux/armhf"]).unwrap(),
+            ["linux/arm64", "linux/arm/v7"]
+        );
+        assert_eq!(parse(&["local"]).unwrap(), [Platform::host().to_string()]);
+        assert!(parse(&["nonsense//"]).is_err() && parse(&["linux/arm64/v8/x"]).is_err());
+    }
+
+    #[test]
+    fn annotations_name_documents_and_platforms() {
+        let parsed = annotations("manifest[linux/arm64],index:a=b").unwrap();
+        assert_eq!(parsed[0].level, AnnotationLevel::Manifest);
+        assert_eq!(parsed[0].platform.as_ref().unwrap().to_string(), "linux/arm64");
+        assert_eq!(
+            (parsed[1].level, &parsed[1].platform),
+            (AnnotationLevel::Index, &None)
+        );
+        for text in [
+            "index[linux/arm64]:a=b",
+            "manifest[linux/arm64:a=b",
+            "manifest[x//]:a=b",
+        ] {
+            assert!(annotations(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -11,7 +11,13 @@ pub(super) fn other(info: &StepInfo, earlier: &[StepInfo]) -> Vec<String> {
             .as_ref()
             .map(|origin| (origin.stage.clone(), origin.ordinal))
     };
-    let Some(before) = earlier.iter().find(|before| place(before) == place(info)) else {
+    let platforms = |info: &StepInfo| {
+        let shown = info.origin.as_ref().map(|origin| origin.platform.clone());
+        (info.platform.clone(), shown)
+    };
+    let mut there = earlier.iter().filter(|before| place(before) == place(info));
+    let same = there.clone().find(|before| platforms(before) == platforms(info));
+    let Some(before) = same.or_else(|| there.next()) else {
         return Vec::new();
     };
     let by_name = |parts: &[Part]| -> BTreeMap<String, String> {

@@ -25,18 +25,19 @@ impl StepTitles {
     }
 }
 
-/// `[build 2/5] RUN make`.
+/// `[build 2/5] RUN make`, for several platforms `[linux/arm64 build 2/5] RUN make`.
 fn title(info: &StepInfo) -> String {
     let Some(origin) = &info.origin else {
         return format!("[internal] {}", info.name);
     };
-    let stage = if origin.stage.is_empty() {
-        String::new()
-    } else {
-        format!("{} ", origin.stage)
-    };
+    let words = [&origin.platform, &origin.stage];
+    let place: String = words
+        .into_iter()
+        .filter(|word| !word.is_empty())
+        .flat_map(|word| [word, " "])
+        .collect();
     format!(
-        "[{stage}{}/{}] {}",
+        "[{place}{}/{}] {}",
         origin.ordinal,
         origin.total,
         one_line(&info.name)

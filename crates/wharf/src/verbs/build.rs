@@ -105,11 +105,16 @@ fn finished(result: &Result<BuildResult, BuildError>) -> Event {
 fn built_image(exported: &Exported) -> Option<event::BuiltImage> {
     let image = exported.image.as_ref()?;
     Some(event::BuiltImage {
-        platform: exported.platform.to_string(),
+        platform: names(&exported.platforms),
         digest: image.digest,
         size: image.size,
         names: image.names.iter().map(ToString::to_string).collect(),
     })
+}
+
+fn names(platforms: &[Platform]) -> String {
+    let names: Vec<_> = platforms.iter().map(ToString::to_string).collect();
+    names.join(",")
 }
 
 /// Hears every event: the display, the summary, the build record, and the ends of steps' outputs.
@@ -239,13 +244,13 @@ fn write_files(args: &BuildArgs, result: &BuildResult, build: &str) -> Result<()
     let mut images = result
         .exported
         .iter()
-        .filter_map(|exported| Some((&exported.platform, exported.image.as_ref()?)));
+        .filter_map(|exported| Some((&exported.platforms[..], exported.image.as_ref()?)));
     let image = images.next();
     if let (Some(path), Some((_, image))) = (&args.iidfile, image) {
-        write(path, image.id.to_string().as_bytes())?;
+        write(path, image.id().to_string().as_bytes())?;
     }
     if let Some(path) = &args.metadata_file {
-        let mut metadata = image.map_or_else(|| json!({}), |(platform, image)| metadata(platform, image));
+        let mut metadata = image.map_or_else(|| json!({}), |(platforms, image)| metadata(platforms, image));
         // Builder, node, build: here there is one of the first two.
         metadata["buildx.build.ref"] = format!("wharf/wharf/{build}").into();
         let text = serde_json::to_vec_pretty(&metadata).expect("metadata has only string keys");
@@ -254,22 +259,26 @@ fn write_files(args: &BuildArgs, result: &BuildResult, build: &str) -> Result<()
     Ok(())
 }
 
-fn metadata(platform: &Platform, image: &ExportedImage) -> serde_json::Value {
-    let mut annotations = json!({"config.digest": image.id});
+/// The descriptor of an image says what it is for and which configuration it has; an index has neither.
+fn metadata(platforms: &[Platform], image: &ExportedImage) -> serde_json::Value {
+    let mut annotations = json!({});
     if let Some(created) = &image.created {
         annotations["org.opencontainers.image.created"] = created.clone().into();
     }
     let mut metadata = json!({
-        "containerimage.config.digest": image.id,
         "containerimage.descriptor": {
             "mediaType": image.media_type,
             "digest": image.digest,
             "size": image.manifest_size,
-            "platform": {"architecture": platform.architecture, "os": platform.os},
-            "annotations": annotations,
         },
         "containerimage.digest": image.digest,
     });
+    if let (Some(config), [platform]) = (image.config, platforms) {
+        annotations["config.digest"] = json!(config);
+        metadata["containerimage.config.digest"] = json!(config);
+        metadata["containerimage.descriptor"]["platform"] = json!(platform);
+    }
+    metadata["containerimage.descriptor"]["annotations"] = annotations;
     if !image.names.is_empty() {
         let names: Vec<_> = image.names.iter().map(ToString::to_string).collect();
         metadata["image.name"] = names.join(",").into();
@@ -294,7 +303,7 @@ fn print_ids(result: &BuildResult) {
         .filter_map(|exported| exported.image.as_ref())
     {
         // Whoever reads the IDs may have gone.
-        let _ = writeln!(out, "{}", image.id);
+        let _ = writeln!(out, "{}", image.id());
     }
 }
 

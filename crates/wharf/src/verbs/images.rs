@@ -1,10 +1,10 @@
 //! `wharf images`, `tag`, `rmi`, `inspect`.
 
-use std::process::ExitCode;
+use std::{collections::BTreeMap, process::ExitCode};
 
 use indicatif::HumanBytes;
 use serde_json::{Value, json};
-use wharf_oci::Reference;
+use wharf_oci::{Digest, Platform, Reference};
 use wharf_store::{ImageRecord, Store};
 
 use crate::{
@@ -51,7 +51,10 @@ pub(crate) fn list(global: &GlobalArgs, format: &FormatArgs) -> Result<ExitCode,
     if format.json {
         let rows: Vec<_> = images
             .iter()
-            .map(|(name, image)| json!({"name": name, "digest": image.manifest, "named_at": image.named_at}))
+            .map(|(name, image)| {
+                let platforms = platforms(&local.store, image);
+                json!({"name": name, "digest": image.manifest, "named_at": image.named_at, "platforms": platforms})
+            })
             .collect();
         out!("{:#}", Value::Array(rows));
         return Ok(ExitCode::SUCCESS);
@@ -71,16 +74,51 @@ pub(crate) fn list(global: &GlobalArgs, format: &FormatArgs) -> Result<ExitCode,
     Ok(ExitCode::SUCCESS)
 }
 
-fn document(store: &Store, digest: &wharf_oci::Digest) -> Option<Value> {
+fn document(store: &Store, digest: &Digest) -> Option<Value> {
     serde_json::from_slice(&store.read_blob(digest, DOCUMENT_LIMIT).ok()?).ok()
 }
 
-/// Sum of layers and configuration, compressed.
+/// Sum of layers and configurations, compressed; what the images of an index share counts once.
 fn size(store: &Store, image: &ImageRecord) -> Option<u64> {
-    let manifest = document(store, &image.manifest)?;
-    let of = |value: &Value| value.get("size").and_then(Value::as_u64).unwrap_or_default();
-    let layers: u64 = manifest.get("layers")?.as_array()?.iter().map(of).sum();
-    Some(layers + of(manifest.get("config")?))
+    let mut sizes = BTreeMap::new();
+    for manifest in manifests(image) {
+        let manifest = document(store, manifest)?;
+        let layers = manifest.get("layers")?.as_array()?;
+        for blob in layers.iter().chain(manifest.get("config")) {
+            let size = blob.get("size").and_then(Value::as_u64).unwrap_or_default();
+            sizes.insert(blob.get("digest")?.as_str()?.to_owned(), size);
+        }
+    }
+    Some(sizes.values().sum())
+}
+
+/// The manifests of an image: its own, or those of its index.
+fn manifests(image: &ImageRecord) -> Vec<&Digest> {
+    match &image.images[..] {
+        [] => vec![&image.manifest],
+        images => images.iter().map(|each| &each.manifest).collect(),
+    }
+}
+
+/// What an image is for, as its configurations say.
+fn platforms(store: &Store, image: &ImageRecord) -> Vec<String> {
+    let platform = |manifest| {
+        Some(Platform::of(
+            &serde_json::from_value(config(store, manifest)?).ok()?,
+        ))
+    };
+    let platforms = manifests(image).into_iter().filter_map(platform);
+    platforms.map(|platform| platform.to_string()).collect()
+}
+
+/// The configuration of the image with this manifest.
+fn config(store: &Store, manifest: &Digest) -> Option<Value> {
+    let digest = document(store, manifest)?
+        .pointer("/config/digest")?
+        .as_str()?
+        .parse()
+        .ok()?;
+    document(store, &digest)
 }
 
 /// Gives an image another name.
@@ -106,6 +144,20 @@ pub(crate) fn remove(global: &GlobalArgs, args: &RmiArgs) -> Result<ExitCode, Re
     Ok(ExitCode::SUCCESS)
 }
 
+/// Manifest and configuration; of an index also those of each of its images.
+fn inspected(store: &Store, name: &Reference, image: &ImageRecord) -> Value {
+    let show = |digest: &Digest| {
+        let manifest = document(store, digest).unwrap_or_default();
+        json!({"digest": digest, "manifest": manifest, "config": config(store, digest)})
+    };
+    let mut shown = show(&image.manifest);
+    shown["name"] = name.to_string().into();
+    if !image.images.is_empty() {
+        shown["images"] = manifests(image).into_iter().map(show).collect();
+    }
+    shown
+}
+
 /// Shows manifest and configuration.
 pub(crate) fn inspect(global: &GlobalArgs, args: &InspectArgs) -> Result<ExitCode, Report> {
     let local = local(global)?;
@@ -115,7 +167,7 @@ pub(crate) fn inspect(global: &GlobalArgs, args: &InspectArgs) -> Result<ExitCod
         let registry = machine.images.registry().map_err(environment)?;
         let pulled = machine
             .network
-            .wait(registry.pull(&name, &wharf_oci::Platform::host()))
+            .wait(registry.pull(&name, &Platform::host()))
             .map_err(environment)?;
         json!({
             "name": name.to_string(),
@@ -124,18 +176,7 @@ pub(crate) fn inspect(global: &GlobalArgs, args: &InspectArgs) -> Result<ExitCod
             "config": serde_json::from_slice::<Value>(&pulled.config_bytes).unwrap_or_default(),
         })
     } else {
-        let image = find(&local.store, &name)?;
-        let manifest = document(&local.store, &image.manifest).unwrap_or_default();
-        let config = manifest
-            .pointer("/config/digest")
-            .and_then(Value::as_str)
-            .and_then(|digest| digest.parse().ok());
-        json!({
-            "name": name.to_string(),
-            "digest": image.manifest,
-            "manifest": manifest,
-            "config": config.and_then(|digest| document(&local.store, &digest)),
-        })
+        inspected(&local.store, &name, &find(&local.store, &name)?)
     };
     out!("{shown:#}");
     Ok(ExitCode::SUCCESS)

@@ -17,9 +17,11 @@ use signal_hook::{consts::signal, iterator::Signals};
 use wharf_build::{
     build::Machine,
     exec::{Process, Processes, SeccompChoice, StepMounts, public_file, resolve_user},
-    root::{Layers, Root},
 };
-use wharf_oci::config::{Execution, ImageConfig};
+use wharf_oci::{
+    Platform,
+    config::{Execution, ImageConfig},
+};
 use wharf_sandbox::{
     Exit, Io, Mount, Network, Private, Publish, Root as SandboxRoot, Sandbox, Seccomp, Spec, host::egress,
 };
@@ -69,13 +71,12 @@ fn start(global: &GlobalArgs, args: &RunArgs) -> Result<Exit, Report> {
     };
     let machine = machine(&local, &choices)?;
     let image = find(&local.store, &reference(&args.image)?)?;
-    let stored = machine.images.stored_image(&image).map_err(environment)?;
+    let stored = machine
+        .images
+        .stored_for(&image, &Platform::host())
+        .map_err(|error| Report::new(Code::Usage, error))?;
     let config: ImageConfig = serde_json::from_slice(&stored.config_bytes).map_err(environment)?;
-    let root = Root {
-        layers: Layers::Stored(image.layers.clone()),
-        tree: stored.root.tree,
-    };
-    let tree = machine.roots.tree(&root).map_err(environment)?;
+    let tree = machine.roots.tree(&stored.root).map_err(environment)?;
     let mut mounts = StepMounts::new(&tree).map_err(|error| Report::new(Code::Usage, error))?;
     let spec = spec(args, &config.config, &tree, &local, &machine, &mut mounts)?;
     let processes = Processes {

@@ -2,7 +2,6 @@
 
 use std::process::ExitCode;
 
-use wharf_build::image::BuiltImage;
 use wharf_graph::{ImageSource, PullPolicy};
 use wharf_oci::Platform;
 use wharf_store::ImageRecord;
@@ -61,14 +60,14 @@ pub(crate) fn push(global: &GlobalArgs, args: &PushArgs) -> Result<ExitCode, Rep
     let machine = machine(&local, &Choices::default())?;
     let image: ImageRecord = find(&local.store, &reference(&args.image)?)?;
     let name = reference(args.name.as_deref().unwrap_or(&args.image))?;
-    let built: BuiltImage = machine
+    let built = machine
         .images
-        .stored_image(&image)
+        .stored(&image)
         .map_err(|error| Report::new(Code::Environment, error))?;
     machine.images.push(&built, &name).map_err(|error| {
         let hint = error.hint();
         Report::new(Code::Environment, error).with_hint(hint)
     })?;
-    out!("{} {}", name.familiar(), built.manifest);
+    out!("{} {}", name.familiar(), built.digest());
     Ok(ExitCode::SUCCESS)
 }
