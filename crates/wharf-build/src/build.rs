@@ -14,7 +14,7 @@ use std::{
 use wharf_dockerfile::Dockerfile;
 use wharf_graph::{
     BaseImage, BaseRequest, Bases, ContextName, Graph, HostAlias, LowerOptions, NamedContext as LowerContext,
-    NetworkMode, NoCache, PullPolicy, Ulimit,
+    NetworkMode, NoCache, Op, PullPolicy, Ulimit,
     event::{Event, PhaseFinished, PhaseId, PhaseKind, PhaseStarted, StepInfo, Warning},
     lower, required_bases,
 };
@@ -25,6 +25,7 @@ use wharf_store::Store;
 
 use crate::{
     context::{Context, ContextFiles},
+    emulation::Emulation,
     error::BuildError,
     exec::{
         Agent, Engine, Lanes, Processes, RungChoice, SourceRoots, StepEnvironment, StepFailure, StepOutput,
@@ -51,6 +52,8 @@ pub struct Machine {
     pub sandbox: Arc<Sandbox>,
     /// How roots are made.
     pub rung: Arc<RungChoice>,
+    /// Says how programs of other processors are run.
+    pub emulation: Arc<Emulation>,
     /// What steps see besides their roots.
     pub environment: StepEnvironment,
     /// Registry images, layouts and bases.
@@ -130,6 +133,7 @@ pub fn build(
     observer.observe(Event::GraphKnown {
         steps: graph.steps.iter().map(info).collect(),
     });
+    check_emulation(&graph, machine, &read)?;
     let engine = engine(request, machine, contexts, agents, &graph);
     let made = heal(machine, &**observer, cancel, |cancel| {
         let solution = run(&graph, request, &engine, &**observer, cancel, &read)?;
@@ -180,6 +184,17 @@ fn heal<T>(
 fn innermost(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
     causes.last().map(ToString::to_string).unwrap_or_default()
+}
+
+/// What nothing here can run is better known before the first step than after an hour.
+fn check_emulation(graph: &Graph, machine: &Machine, read: &ReadDockerfile) -> Result<(), BuildError> {
+    for step in graph.steps.iter().filter(|step| matches!(step.op, Op::Run(_))) {
+        machine
+            .emulation
+            .emulators(&step.platform)
+            .map_err(|error| BuildError::step(read, step, error.into()))?;
+    }
+    Ok(())
 }
 
 fn info(step: &wharf_graph::Step) -> StepInfo {
@@ -406,6 +421,7 @@ fn engine(
             threads: request.parallel.min(4),
             slots: request.parallel,
         },
+        emulation: Arc::clone(&machine.emulation),
         environment,
         sources: SourceRoots {
             store: machine.store.clone(),

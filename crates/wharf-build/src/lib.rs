@@ -1,11 +1,12 @@
 //! One build from request to outputs: contexts, sources, ops, images, exporters.
 //!
 //! Read from top to bottom: what is asked ([`request`]); one build ([`build`]); where files come from ([`context`], [`image_source`], [`download`],
-//! [`git`]); how steps work on them ([`root`], [`exec`]); what is made of the result ([`image`], [`export`]).
+//! [`git`]); how steps work on them ([`root`], [`exec`], for other processors [`emulation`]); what is made of the result ([`image`], [`export`]).
 
 pub mod request;
 
 pub mod build;
+pub mod emulation;
 pub mod error;
 pub mod read;
 

@@ -5,7 +5,7 @@ mod newmap;
 mod ranges;
 
 pub use map::{IdMap, IdRange};
-pub(crate) use newmap::{MapTools, find, write_single};
+pub(crate) use newmap::{MapTools, Mapper, find};
 pub(crate) use ranges::subordinate;
 
 /// How ids inside relate to ids outside.

@@ -16,7 +16,7 @@ use crate::{
     Exit, SandboxError,
     cgroup::Cgroup,
     channel::Channel,
-    identity::{IdMap, MapTools, write_single},
+    identity::{IdMap, Mapper},
     init::NAME,
     inside::file_of,
     message::{Command, Order, Report, Role, Users},
@@ -117,18 +117,11 @@ impl Launch {
     }
 
     /// Maps the new user namespace of the process; returns it for others to join.
-    pub(crate) fn map_users(
-        &mut self,
-        map: &IdMap,
-        tools: Option<&MapTools>,
-    ) -> Result<OwnedFd, SandboxError> {
+    pub(crate) fn map_users(&mut self, map: &IdMap, mapper: Mapper<'_>) -> Result<OwnedFd, SandboxError> {
         let (Report::Unmapped, _) = self.hear()? else {
             return Err(SandboxError::OutOfOrder("a map of ids"));
         };
-        match tools {
-            Some(tools) if map.span() > 1 => tools.write(self.pid(), map)?,
-            _ => write_single(self.pid(), map)?,
-        }
+        mapper.write(self.pid(), map)?;
         let namespace = File::open(format!("/proc/{}/ns/user", self.pid())).map_err(SandboxError::Channel)?;
         self.say(&Command::Mapped, &[])?;
         Ok(namespace.into())

@@ -34,4 +34,6 @@ pub use io::Io;
 pub use running::{Killer, Ready, Running};
 pub use sandbox::{Options, Sandbox};
 pub use seccomp::Seccomp;
-pub use spec::{Limits, Mount, Network, Private, Publish, Resource, Root, Spec, SyntheticFile, Ulimit};
+pub use spec::{
+    Emulator, Limits, Mount, Network, Private, Publish, Resource, Root, Spec, SyntheticFile, Ulimit,
+};

@@ -17,7 +17,7 @@ use rustix::{
 use crate::{
     Io, Network, Running, SandboxError, Seccomp, Spec,
     cgroup::Cgroup,
-    identity::{IdMap, Identity, MapTools, find, subordinate},
+    identity::{IdMap, Identity, MapTools, Mapper, find, subordinate},
     kernel,
     launch::{Began, Launch, Orders},
     message::{Role, Run, Users},
@@ -60,6 +60,8 @@ pub struct Sandbox {
     tools: Option<MapTools>,
     /// Made by the first process, joined by the others: mapping ids costs more than all the rest.
     namespace: Mutex<Option<OwnedFd>>,
+    /// The same for processes with emulators.
+    emulating: Mutex<Option<OwnedFd>>,
     /// Set when the kernel refused a procfs: the pid namespace is then shared.
     procfs_refused: AtomicBool,
     /// The last filter and what it was compiled for.
@@ -75,6 +77,7 @@ impl Sandbox {
             options,
             tools,
             namespace: Mutex::new(None),
+            emulating: Mutex::new(None),
             procfs_refused: AtomicBool::new(false),
             filter: Mutex::new(None),
         }
@@ -85,9 +88,9 @@ impl Sandbox {
         &self.identity
     }
 
-    /// Whether overlays keep their marks in `user.overlay.*` and not in `trusted.overlay.*`.
-    pub fn user_xattrs(&self) -> bool {
-        self.identity != Identity::Root || !is_first_user_namespace()
+    /// Whether overlays of a process keep their marks in `user.overlay.*` and not in `trusted.overlay.*`.
+    pub fn user_xattrs(&self, spec: &Spec) -> bool {
+        self.identity != Identity::Root || !spec.emulators.is_empty() || !is_first_user_namespace()
     }
 
     /// Whether processes see those of the caller, because the kernel refused a procfs of their own; known after the first start.
@@ -115,7 +118,7 @@ impl Sandbox {
             let run = Run {
                 spec: spec.clone(),
                 own_processes,
-                user_xattrs: self.user_xattrs(),
+                user_xattrs: self.user_xattrs(spec),
                 ids: self.ids(),
                 pasta: pasta.clone(),
                 filters: filters.clone(),
@@ -152,16 +155,34 @@ impl Sandbox {
 
     /// Starts this program again and puts it into the user namespace.
     pub(crate) fn launch(&self, orders: Orders<'_>) -> Result<Launch, SandboxError> {
-        let Some(map) = self.identity.map() else {
-            return Launch::start(&self.options.program, orders, Users::Same, None);
+        let program = &self.options.program;
+        let emulates = matches!(&orders.role, Role::Run(run) if !run.spec.emulators.is_empty());
+        let same;
+        let (map, kept) = match (self.identity.map(), emulates) {
+            (Some(map), false) => (map, &self.namespace),
+            (Some(map), true) => (map, &self.emulating),
+            (None, false) => return Launch::start(program, orders, Users::Same, None),
+            (None, true) => {
+                same = IdMap::same().map_err(SandboxError::Identity)?;
+                (&same, &self.emulating)
+            }
         };
-        let mut kept = lock(&self.namespace);
+        let mut kept = lock(kept);
         if let Some(namespace) = &*kept {
-            return Launch::start(&self.options.program, orders, Users::Join, Some(namespace));
+            return Launch::start(program, orders, Users::Join, Some(namespace));
         }
-        let mut launch = Launch::start(&self.options.program, orders, Users::New, None)?;
-        *kept = Some(launch.map_users(map, self.tools.as_ref())?);
+        let mut launch = Launch::start(program, orders, Users::New, None)?;
+        *kept = Some(launch.map_users(map, self.mapper())?);
         Ok(launch)
+    }
+
+    /// Who may write the map.
+    fn mapper(&self) -> Mapper<'_> {
+        match (&self.identity, &self.tools) {
+            (Identity::Root, _) => Mapper::Root,
+            (Identity::Subordinate(_), Some(tools)) => Mapper::Tools(tools),
+            _ => Mapper::Alone,
+        }
     }
 
     /// Ids from 0 to below this one exist inside.

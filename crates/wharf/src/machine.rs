@@ -5,6 +5,7 @@ use std::{env, fs, path::PathBuf, sync::Arc};
 use wharf_build::{
     build::Machine,
     ca::{CaChoice, Certificates},
+    emulation::Emulation,
     exec::{Processes, RungChoice, SeccompChoice, StepEnvironment},
     image_source::{BaseOptions, Images, ImagesOptions},
     net::Network,
@@ -98,6 +99,11 @@ pub(crate) fn machine(local: &Local, choices: &Choices) -> Result<Machine, Repor
     let network = Arc::new(Network::new(http_options()));
     let roots = Arc::new(Roots::new(local.store.clone()));
     let rung = Arc::new(RungChoice::new(rung, local.boot.clone()));
+    let emulation = Arc::new(Emulation::new(
+        Arc::clone(&local.sandbox),
+        local.store.clone(),
+        paths::programs(),
+    ));
     let images = Images::new(ImagesOptions {
         store: local.store.clone(),
         roots: Arc::clone(&roots),
@@ -111,12 +117,14 @@ pub(crate) fn machine(local: &Local, choices: &Choices) -> Result<Machine, Repor
             threads: 2,
             slots: processors(),
         }),
+        emulation: Arc::clone(&emulation),
     });
     Ok(Machine {
         store: local.store.clone(),
         network,
         sandbox: Arc::clone(&local.sandbox),
         rung,
+        emulation,
         environment: environment(local, choices)?,
         images: Arc::new(images),
         roots,

@@ -43,6 +43,14 @@ pub(crate) fn docker_config() -> PathBuf {
     env::var_os("DOCKER_CONFIG").map_or_else(|| home().join(".docker"), PathBuf::from)
 }
 
+/// Where programs are searched.
+pub(crate) fn programs() -> Vec<PathBuf> {
+    env::var_os("PATH").map_or_else(
+        || vec!["/usr/local/bin".into(), "/usr/bin".into(), "/bin".into()],
+        |path| env::split_paths(&path).collect(),
+    )
+}
+
 /// Sockets at which a Docker or Podman may listen, in the order in which they are tried. An engine that the environment names
 /// is the only one: an image must not end up in another.
 pub(crate) fn engine_sockets() -> Vec<PathBuf> {

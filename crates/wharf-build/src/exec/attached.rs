@@ -31,7 +31,10 @@ impl Processes {
             Rung::Fuse => (overlay(None), None),
             Rung::Overlay => {
                 let lower = scratch.lower();
-                (overlay(Some(lower.clone())), Some((lower, Some(self.markers()))))
+                (
+                    overlay(Some(lower.clone())),
+                    Some((lower, Some(self.markers(process)))),
+                )
             }
             Rung::Copy => (
                 SandboxRoot::Plain {
@@ -42,7 +45,7 @@ impl Processes {
             Rung::Chroot => return Err(ProcessError::Chroot),
         };
         if rung != Rung::Copy {
-            wharf_rootfs::prepare_upper(&scratch.upper, &served, self.markers(), &self.owners())?;
+            wharf_rootfs::prepare_upper(&scratch.upper, &served, self.markers(process), &self.owners())?;
         }
         if let Some((dir, markers)) = lower {
             self.write_out(process, &served, &dir, markers)?;
@@ -69,7 +72,7 @@ impl Processes {
     ) -> Result<Session, ProcessError> {
         let options = ServeOptions {
             mounts: process.mounts.points().to_vec(),
-            markers: self.markers(),
+            markers: self.markers(process),
             owners: self.owners(),
             ..ServeOptions::default()
         };

@@ -7,7 +7,7 @@ use std::{
 
 use wharf_base::{ConfigureError, ConfigureOp, Configurer};
 use wharf_graph::{Mount, NetworkMode};
-use wharf_sandbox::{Network, Root as SandboxRoot, Spec};
+use wharf_sandbox::{Emulator, Network, Root as SandboxRoot, Spec};
 use wharf_solver::Cancel;
 use wharf_tree::Layer;
 
@@ -27,6 +27,8 @@ pub struct StepConfigurer {
     pub processes: Arc<Processes>,
     /// Says when to stop.
     pub cancel: Cancel,
+    /// Run the scripts when they are for another processor.
+    pub emulators: Vec<Emulator>,
 }
 
 impl Configurer for StepConfigurer {
@@ -48,6 +50,7 @@ impl Configurer for StepConfigurer {
             .iter()
             .map(|(name, value)| format!("{name}={value}").into())
             .collect();
+        spec.emulators.clone_from(&self.emulators);
         spec.cwd = run.cwd.clone().into();
         if run.network == NetworkMode::None {
             spec.network = Network::None;

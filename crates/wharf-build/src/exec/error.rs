@@ -5,7 +5,7 @@ use wharf_store::{BlobError, StoreError, TreeError};
 use wharf_tree::{BuildError, GraftError, glob::GlobError};
 
 use super::{identity::IdentityError, mounts::MountPlanError, process::ProcessError, source::SourceFailure};
-use crate::root::PushError;
+use crate::{emulation::EmulationError, root::PushError};
 
 /// Why a step gave nothing.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +28,9 @@ pub enum StepFailure {
         /// The code that Docker would report.
         code: i32,
     },
+    /// Its programs are for another processor.
+    #[error(transparent)]
+    Emulation(#[from] EmulationError),
     /// Its process could not be run.
     #[error(transparent)]
     Process(#[from] ProcessError),
@@ -188,6 +191,7 @@ impl StepFailure {
                     .to_owned(),
             ),
             Self::Source(source) => source.hint(),
+            Self::Emulation(error) => error.hint(),
             _ => None,
         }
     }

@@ -49,7 +49,10 @@ pub use rung::{RungChoice, RungError};
 pub use source::{SourceFailure, SourceRoots};
 pub use verify::{Percent, SELF_DATED};
 
-use crate::root::{Root, Roots};
+use crate::{
+    emulation::Emulation,
+    root::{Root, Roots},
+};
 
 /// What `wharf_sandbox::init_if_asked_with` has to know: parts of steps that run inside user namespaces.
 pub const ENTRIES: &[wharf_sandbox::Entry] = &[
@@ -82,6 +85,8 @@ pub struct Engine {
     pub roots: Arc<Roots>,
     /// Runs processes.
     pub processes: Processes,
+    /// Says how programs of other processors are run.
+    pub emulation: Arc<Emulation>,
     /// What steps see besides their root.
     pub environment: StepEnvironment,
     /// Brings files from outside.

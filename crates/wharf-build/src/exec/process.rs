@@ -180,8 +180,8 @@ impl Processes {
         }
     }
 
-    pub(super) fn markers(&self) -> Markers {
-        if self.sandbox.user_xattrs() {
+    pub(super) fn markers(&self, process: &Process<'_>) -> Markers {
+        if self.sandbox.user_xattrs(&process.spec) {
             Markers::User
         } else {
             Markers::Trusted
@@ -196,7 +196,7 @@ impl Processes {
         log: LogSink<'_>,
         cancel: &Cancel,
     ) -> Result<(Exit, Option<ReadSet>), ProcessError> {
-        wharf_rootfs::prepare_upper(&scratch.upper, served, self.markers(), &self.owners())?;
+        wharf_rootfs::prepare_upper(&scratch.upper, served, self.markers(process), &self.owners())?;
         let root = SandboxRoot::FuseOverlay {
             upper: scratch.upper.clone(),
             work: scratch.overlay.clone(),
@@ -218,9 +218,9 @@ impl Processes {
         log: LogSink<'_>,
         cancel: &Cancel,
     ) -> Result<(Exit, Option<ReadSet>), ProcessError> {
-        wharf_rootfs::prepare_upper(&scratch.upper, served, self.markers(), &self.owners())?;
+        wharf_rootfs::prepare_upper(&scratch.upper, served, self.markers(process), &self.owners())?;
         let lower = scratch.lower();
-        self.write_out(process, served, &lower, Some(self.markers()))?;
+        self.write_out(process, served, &lower, Some(self.markers(process)))?;
         let root = SandboxRoot::Overlay {
             lower,
             upper: scratch.upper.clone(),
@@ -288,7 +288,7 @@ impl Processes {
             found: if rung == Rung::Copy {
                 Found::Whole
             } else {
-                Found::Upper(self.markers())
+                Found::Upper(self.markers(process))
             },
             owners: self.owners(),
             threads: self.threads,

@@ -91,6 +91,7 @@ impl Engine {
         let mut spec = Spec::new(SandboxRoot::Plain { dir: "/".into() }, argv);
         spec.cwd = run.cwd.clone().into();
         (spec.uid, spec.gid, spec.groups) = (user.uid, user.gid, user.groups);
+        spec.emulators = self.emulation.emulators(&task.step.platform)?;
         self.environment.restrict(&mut spec, run);
         let mut mounts = StepMounts::new(tree)?;
         let hosts: Vec<_> = run

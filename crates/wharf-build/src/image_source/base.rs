@@ -25,6 +25,7 @@ use wharf_store::{MemoKey, Root as Kept};
 use super::{ImageSourceError, Images};
 use crate::{
     build::next_phase,
+    emulation::EmulationError,
     exec::{StepConfigurer, now},
     from_lock::FromLock,
     request::TAG_LIFETIME,
@@ -43,6 +44,9 @@ pub enum BaseError {
     /// Its packages cannot be had or do not fit.
     #[error(transparent)]
     Make(#[from] wharf_base::BaseError),
+    /// Its packages' scripts are for another processor.
+    #[error(transparent)]
+    Emulation(#[from] EmulationError),
     /// The store cannot be used.
     #[error(transparent)]
     Store(#[from] wharf_store::StoreError),
@@ -69,6 +73,7 @@ impl BaseError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Make(error) => error.hint(),
+            Self::Emulation(error) => error.hint(),
             Self::Lock { source, .. } => source.hint().map(str::to_owned),
             Self::Unknown(_) | Self::Store(_) | Self::ReadLock { .. } => None,
         }
@@ -79,7 +84,7 @@ impl BaseError {
         match self {
             Self::Make(error) => error.is_usage(),
             Self::Unknown(_) | Self::Lock { .. } => true,
-            Self::Store(_) | Self::ReadLock { .. } => false,
+            Self::Emulation(_) | Self::Store(_) | Self::ReadLock { .. } => false,
         }
     }
 }
@@ -89,6 +94,7 @@ impl Images {
         let base = self.make_base(name, platform)?;
         let config = ImageConfig {
             architecture: platform.architecture.clone(),
+            variant: Some(platform.variant.clone()).filter(|variant| !variant.is_empty()),
             os: platform.os.clone(),
             config: base.config.clone(),
             history: base_history(name, base.layers.len()),
@@ -118,11 +124,13 @@ impl Images {
             self.project().made.insert(key, Arc::clone(&base));
             return Ok(base);
         }
+        let emulators = self.emulation.emulators(platform)?;
         let bases = self.bases(name)?;
         let resolution = self.resolve_with(&bases, name, platform, true)?;
         let configurer = Arc::new(StepConfigurer {
             processes: Arc::clone(&self.processes),
             cancel: self.project().cancel.clone(),
+            emulators,
         });
         let base = Arc::new(self.network.wait(bases.make(&resolution, configurer))?);
         self.remember(&question, &base)?;

@@ -23,7 +23,7 @@ pub use base::{BaseError, BaseOptions, debian_architecture};
 pub use error::{ImageSourceError, PushError};
 pub use layers::LayerImportError;
 
-use crate::{exec::Processes, from_lock::FromLock, net::Network, root::Roots};
+use crate::{emulation::Emulation, exec::Processes, from_lock::FromLock, net::Network, root::Roots};
 
 /// Images that FROM and `--from` may name.
 #[derive(Debug)]
@@ -35,6 +35,7 @@ pub struct Images {
     registry: OnceLock<Registry>,
     base_options: BaseOptions,
     processes: Arc<Processes>,
+    emulation: Arc<Emulation>,
     project: Mutex<base::Project>,
 }
 
@@ -53,6 +54,8 @@ pub struct ImagesOptions {
     pub bases: BaseOptions,
     /// Runs the configuration of bases.
     pub processes: Arc<Processes>,
+    /// Says how those of other processors are run.
+    pub emulation: Arc<Emulation>,
 }
 
 impl Images {
@@ -66,6 +69,7 @@ impl Images {
             registry: OnceLock::new(),
             base_options: options.bases,
             processes: options.processes,
+            emulation: options.emulation,
             project: Mutex::default(),
         }
     }

@@ -1,5 +1,9 @@
 //! Maps of user and group ids of a user namespace (user_namespaces(7)).
 
+use std::fs;
+
+use crate::IdentityError;
+
 /// A map of user ids and one of group ids.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IdMap {
@@ -36,10 +40,41 @@ impl IdMap {
         }
     }
 
+    /// The map by which all ids of this process's user namespace are the same inside.
+    pub(crate) fn same() -> Result<Self, IdentityError> {
+        Ok(Self {
+            uids: own("/proc/self/uid_map")?,
+            gids: own("/proc/self/gid_map")?,
+        })
+    }
+
     /// How many ids, from 0 on without a gap, are mapped on both sides.
     pub fn span(&self) -> u32 {
         contiguous(&self.uids).min(contiguous(&self.gids))
     }
+}
+
+fn own(path: &str) -> Result<Vec<IdRange>, IdentityError> {
+    let text = fs::read_to_string(path).map_err(|source| IdentityError::Run {
+        tool: path.into(),
+        source,
+    })?;
+    Ok(text.lines().filter_map(mapped_to_itself).collect())
+}
+
+/// A line of a map: first id inside, first id outside, how many.
+fn mapped_to_itself(line: &str) -> Option<IdRange> {
+    let mut numbers = line.split_whitespace().map(str::parse);
+    let (inside, _, count): (u32, u32, u32) = (
+        numbers.next()?.ok()?,
+        numbers.next()?.ok()?,
+        numbers.next()?.ok()?,
+    );
+    Some(IdRange {
+        inside,
+        outside: inside,
+        count,
+    })
 }
 
 /// The first id that `ranges` lack.

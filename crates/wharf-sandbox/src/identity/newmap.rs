@@ -9,6 +9,28 @@ use std::{
 use super::{IdMap, IdRange};
 use crate::IdentityError;
 
+/// Who writes the maps of a user namespace.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Mapper<'a> {
+    /// Root, who may map what it has itself.
+    Root,
+    /// Programs that may map subordinate ids.
+    Tools(&'a MapTools),
+    /// The caller, who may map itself.
+    Alone,
+}
+
+impl Mapper<'_> {
+    /// Maps the user namespace of the process `pid`.
+    pub(crate) fn write(self, pid: u32, map: &IdMap) -> Result<(), IdentityError> {
+        match self {
+            Mapper::Tools(tools) if map.span() > 1 => tools.write(pid, map),
+            Mapper::Root => write_maps(pid, map),
+            Mapper::Tools(_) | Mapper::Alone => write_single(pid, map),
+        }
+    }
+}
+
 /// The two programs of the package `uidmap`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct MapTools {
@@ -80,18 +102,20 @@ fn check(output: io::Result<Output>, tool: &Path) -> Result<(), IdentityError> {
 }
 
 /// Maps the user namespace of the process `pid` to the caller alone, which needs no program.
-pub(crate) fn write_single(pid: u32, map: &IdMap) -> Result<(), IdentityError> {
+fn write_single(pid: u32, map: &IdMap) -> Result<(), IdentityError> {
+    // Without CAP_SETGID outside, groups may be mapped only by who gives up setgroups(2) (user_namespaces(7)).
+    write_file(pid, "setgroups", "deny")?;
+    write_maps(pid, map)
+}
+
+fn write_maps(pid: u32, map: &IdMap) -> Result<(), IdentityError> {
     let line = |range: &IdRange| format!("{} {} {}", range.inside, range.outside, range.count);
     let lines = |ranges: &[IdRange]| ranges.iter().map(line).collect::<Vec<_>>().join("\n");
-    // Without CAP_SETGID outside, groups may be mapped only by who gives up setgroups(2) (user_namespaces(7)).
-    let files = [
-        ("setgroups", "deny".to_owned()),
-        ("uid_map", lines(&map.uids)),
-        ("gid_map", lines(&map.gids)),
-    ];
-    for (name, text) in files {
-        let tool = PathBuf::from(format!("/proc/{pid}/{name}"));
-        fs::write(&tool, text).map_err(|source| IdentityError::Run { tool, source })?;
-    }
-    Ok(())
+    write_file(pid, "uid_map", &lines(&map.uids))?;
+    write_file(pid, "gid_map", &lines(&map.gids))
+}
+
+fn write_file(pid: u32, name: &str, text: &str) -> Result<(), IdentityError> {
+    let tool = PathBuf::from(format!("/proc/{pid}/{name}"));
+    fs::write(&tool, text).map_err(|source| IdentityError::Run { tool, source })
 }

@@ -11,7 +11,7 @@ use rustix::{process::umask, system::sethostname, thread::UnshareFlags};
 use super::{
     FAILED,
     console::{self, Terminal},
-    dev,
+    dev, emulators,
     files::Workshop,
     leash::Leash,
     loopback, mask, mounts,
@@ -71,6 +71,8 @@ fn live(channel: &Channel, run: &Run, files: Files, leash: &mut Leash) -> Result
     } else {
         None
     };
+    // Held until the process has ended.
+    let _emulators = emulators::register(&run.spec.emulators)?;
     let furnished = furnish(run, procfs.as_ref(), channel)?;
     announce(channel, &furnished, no_egress)?;
     let streams = match furnished.terminal {

@@ -7,6 +7,7 @@ mod console;
 mod credentials;
 mod dev;
 mod egress;
+mod emulators;
 mod exec;
 mod files;
 mod first;

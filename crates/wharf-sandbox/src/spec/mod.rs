@@ -1,11 +1,13 @@
 //! What is to be run, in which root, with what around it: data, complete, checked by nobody but the kernel.
 
+mod emulator;
 mod limits;
 mod mount;
 mod network;
 pub(crate) mod raw;
 mod root;
 
+pub use emulator::Emulator;
 pub use limits::{Limits, Resource, Ulimit};
 pub use mount::{Mount, SyntheticFile};
 pub use network::{Network, Private, Publish};
@@ -62,6 +64,9 @@ pub struct Spec {
     pub ulimits: Vec<Ulimit>,
     /// Limits on memory, processors and processes, where a cgroup can be had.
     pub limits: Limits,
+    /// Run the programs of other processors, for this process and those that have the same ones. They need a user namespace other than
+    /// that of processes without: what is registered in it is all that counts there, the machine's own emulators not.
+    pub emulators: Vec<Emulator>,
     /// Whether the process gets a terminal of its own instead of the streams of [`Io`](crate::Io).
     pub tty: bool,
 }
@@ -117,6 +122,7 @@ impl Spec {
             shm_size: SHM_SIZE,
             ulimits: Vec::new(),
             limits: Limits::default(),
+            emulators: Vec::new(),
             tty: false,
         }
     }

@@ -78,7 +78,14 @@ fn start(global: &GlobalArgs, args: &RunArgs) -> Result<Exit, Report> {
     let config: ImageConfig = serde_json::from_slice(&stored.config_bytes).map_err(environment)?;
     let tree = machine.roots.tree(&stored.root).map_err(environment)?;
     let mut mounts = StepMounts::new(&tree).map_err(|error| Report::new(Code::Usage, error))?;
-    let spec = spec(args, &config.config, &tree, &local, &machine, &mut mounts)?;
+    let mut spec = spec(args, &config.config, &tree, &local, &machine, &mut mounts)?;
+    spec.emulators = machine
+        .emulation
+        .emulators(&Platform::of(&config))
+        .map_err(|error| {
+            let hint = error.hint();
+            Report::new(Code::Environment, error).with_hint(hint)
+        })?;
     let processes = Processes {
         store: local.store.clone(),
         sandbox: Arc::clone(&machine.sandbox),
