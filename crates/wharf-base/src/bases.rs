@@ -313,15 +313,19 @@ impl Prepared {
     }
 }
 
-/// The base's own architecture, then foreign ones.
+/// The base's own architecture, which is the platform's, then foreign ones.
 fn architectures(settings: &BaseSettings, platform: &Platform) -> Result<Vec<String>, BaseError> {
-    if !settings.architectures.is_empty() {
-        return Ok(settings.architectures.clone());
+    let wanted =
+        architecture::of_platform(platform).ok_or_else(|| BaseError::Architecture(platform.to_string()))?;
+    match settings.architectures.first() {
+        None => Ok(vec![wanted.to_owned()]),
+        Some(own) if own == wanted => Ok(settings.architectures.clone()),
+        Some(own) => Err(BaseError::OtherArchitecture {
+            own: own.clone(),
+            platform: platform.to_string(),
+            wanted,
+        }),
     }
-    let known = architecture::of_platform(platform);
-    known
-        .map(|name| vec![name.to_owned()])
-        .ok_or_else(|| BaseError::Architecture(platform.to_string()))
 }
 
 fn locked(

@@ -27,6 +27,16 @@ pub enum BaseError {
     /// The platform has no name in the distribution's words.
     #[error("Debian and Ubuntu have no architecture for {0}")]
     Architecture(String),
+    /// The settings make the base for another architecture than the build wants.
+    #[error("`architectures` of the base begins with {own}, and {platform} is {wanted}")]
+    OtherArchitecture {
+        /// The first of the settings.
+        own: String,
+        /// What the build is for.
+        platform: String,
+        /// Its name in the distribution's words.
+        wanted: &'static str,
+    },
     /// A package file could not be fetched.
     #[error("cannot fetch {package} {version}")]
     Download {
@@ -97,6 +107,9 @@ impl BaseError {
         match self {
             Self::Origin(error) => error.hint(),
             Self::Lock(error) => error.hint().map(str::to_owned),
+            Self::OtherArchitecture { .. } => {
+                Some("leave `architectures` out, so that the base is made for the platform of the build".to_owned())
+            }
             Self::NoHelper => Some("run `wharf lock`".to_owned()),
             Self::Download { source, .. } if matches!(**source, wharf_http::Error::NotFound { .. }) => {
                 Some("the archive has replaced this version: build with --pull, or run `wharf lock` if it is locked".to_owned())
@@ -112,6 +125,7 @@ impl BaseError {
     /// Whether the settings are at fault, not the world: exit code 2 rather than 3.
     pub fn is_usage(&self) -> bool {
         let unsolved = matches!(self, Self::Resolve(error) if matches!(**error, ResolveError::Solve(_)));
-        unsolved || matches!(self, Self::Lock(_) | Self::Merge(_) | Self::Architecture(_))
+        let settings = matches!(self, Self::Architecture(_) | Self::OtherArchitecture { .. });
+        unsolved || settings || matches!(self, Self::Lock(_) | Self::Merge(_))
     }
 }

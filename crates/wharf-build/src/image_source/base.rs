@@ -10,6 +10,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use wharf_base::{
     Base, BaseSettings, Bases, Context, LockFile, Mirrors, Options, Phase, Progress, Resolution,
+    apt::architecture,
 };
 use wharf_graph::{
     BaseImage,
@@ -294,14 +295,9 @@ fn apt_configuration() -> Digest {
     hasher.finish()
 }
 
-/// Debian's name of a platform's architecture.
+/// Debian's name of a platform's architecture; of one that Debian does not know, the platform's own.
 pub fn debian_architecture(platform: &Platform) -> &str {
-    match platform.architecture.as_str() {
-        "386" => "i386",
-        "arm" => "armhf",
-        "ppc64le" => "ppc64el",
-        other => other,
-    }
+    architecture::of_platform(platform).unwrap_or(&platform.architecture)
 }
 
 /// What makes a base tells, as events of the build.

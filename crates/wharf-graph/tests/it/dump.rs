@@ -55,9 +55,13 @@ fn step(text: &mut String, step: &Step) {
         Some(origin) => {
             let trigger = if origin.on_build { " onbuild" } else { "" };
             let (stage, span) = (&origin.stage, origin.span);
+            let platform = match &origin.platform[..] {
+                "" => String::new(),
+                platform => format!("{platform} "),
+            };
             writeln!(
                 text,
-                " [{stage} {}/{}] line {}{trigger}",
+                " [{platform}{stage} {}/{}] line {}{trigger}",
                 origin.ordinal, origin.total, span.start_line
             )
             .unwrap();

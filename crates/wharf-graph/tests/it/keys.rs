@@ -190,3 +190,23 @@ fn neighbours_do_not_run_together() {
         [Mount::Cache(_), Mount::Bind(_), Mount::Secret(_)]
     ));
 }
+
+#[test]
+fn what_an_emulator_made_is_not_what_the_machine_itself_makes() {
+    let graph = graph();
+    let key = |kind: &str, machine: &str| {
+        let machine = machine.to_owned();
+        FamilyKey::new(
+            &step(&graph, kind),
+            &Resolved {
+                machine,
+                ..resolved()
+            },
+        )
+    };
+    assert_ne!(key("run", "amd64"), key("run", "arm64"));
+    // Whoever emulates.
+    assert_eq!(key("run", "riscv64"), key("run", "arm64"));
+    // Nothing of the target runs there.
+    assert_eq!(key("copy", "amd64"), key("copy", "arm64"));
+}

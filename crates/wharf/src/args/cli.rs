@@ -179,6 +179,9 @@ pub(crate) struct LockArgs {
     /// Name of the Dockerfile whose FROM digests are locked too
     #[arg(short, long, value_name = "FILE")]
     pub(crate) file: Option<PathBuf>,
+    /// Platforms whose packages and images are locked [default: this machine's]
+    #[arg(long, value_name = "PLATFORM", value_delimiter = ',')]
+    pub(crate) platform: Vec<String>,
 }
 
 /// `wharf store …`.

@@ -21,7 +21,10 @@ use wharf_oci::{Platform, Reference};
 use wharf_solver::Cancel;
 
 use crate::{
-    args::cli::{BaseVerb, GlobalArgs, LockArgs},
+    args::{
+        cli::{BaseVerb, GlobalArgs, LockArgs},
+        values,
+    },
     machine::{Choices, local, machine},
     report::{Code, Message, Report},
     settings::{Project, find_project},
@@ -155,15 +158,20 @@ fn diff(machine: &Machine, name: &str, other: Option<&str>, platform: &Platform)
 
 /// Writes `wharf.lock` and `<Dockerfile>.lock`.
 pub(crate) fn lock(global: &GlobalArgs, args: &LockArgs) -> Result<ExitCode, Report> {
+    let mut platforms = values::platforms(&args.platform).map_err(|error| Report::new(Code::Usage, error))?;
+    if platforms.is_empty() {
+        platforms.push(Platform::host());
+    }
     let (machine, project) = open(global, &args.project, true)?;
-    let platform = Platform::host();
     if let Some(path) = machine.images.lock_path().filter(|_| !project.bases.is_empty()) {
         let mut lock = machine
             .images
             .lock_file()
             .map_err(base_error)?
             .unwrap_or_default();
-        lock_bases(&machine, &project, &platform, &mut lock)?;
+        for platform in &platforms {
+            lock_bases(&machine, &project, platform, &mut lock)?;
+        }
         write(&path, &lock.to_text())?;
         out!("{}: {} bases", path.display(), project.bases.len());
     }
@@ -172,7 +180,7 @@ pub(crate) fn lock(global: &GlobalArgs, args: &LockArgs) -> Result<ExitCode, Rep
         .clone()
         .unwrap_or_else(|| args.project.join("Dockerfile"));
     if dockerfile.exists() {
-        lock_from(&machine, &project, &dockerfile)?;
+        lock_from(&machine, &project, &dockerfile, platforms)?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -194,7 +202,12 @@ fn lock_bases(
     Ok(())
 }
 
-fn lock_from(machine: &Machine, project: &Project, dockerfile: &Path) -> Result<(), Report> {
+fn lock_from(
+    machine: &Machine,
+    project: &Project,
+    dockerfile: &Path,
+    platforms: Vec<Platform>,
+) -> Result<(), Report> {
     let bytes = fs::read(dockerfile).map_err(environment)?;
     let parsed = parse_bytes(&bytes).into_result().map_err(|errors| {
         Report::new(
@@ -205,6 +218,7 @@ fn lock_from(machine: &Machine, project: &Project, dockerfile: &Path) -> Result<
     })?;
     let options = LowerOptions {
         bases: project.bases.keys().cloned().collect(),
+        platforms,
         ..LowerOptions::new(Platform::host())
     };
     let wanted = required_bases(&parsed, &options, &wharf_graph::Bases::new()).map_err(|errors| {

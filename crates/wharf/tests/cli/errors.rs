@@ -87,7 +87,7 @@ fn mistakes_of_flags() {
         (&["--taget", "x"][..], "--target"),
         (&["--output", "type=zip"][..], "type="),
         (&["--secret", "src"][..], "id="),
-        (&["--platform", "linux/s390x"][..], "linux/s390x"),
+        (&["--platform", "linux/s390x/v1/x"][..], "linux/s390x/v1/x"),
         (&["-t", "example.com/UPPER"][..], "example.com/UPPER"),
         (&["--network", "moon"][..], "host"),
         (&["--ulimit", "nofile"][..], "soft"),

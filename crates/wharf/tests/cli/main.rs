@@ -10,6 +10,7 @@
 
 mod busybox;
 mod context;
+mod foreign;
 mod outcome;
 mod programs;
 mod pty;
@@ -32,6 +33,7 @@ mod interruption;
 mod mounts;
 mod odd_files;
 mod outputs;
+mod platforms;
 mod quickstart;
 mod registry;
 mod remote_contexts;
