@@ -16,6 +16,7 @@ const NEEDS: &[(&str, &str)] = &[
     ("/usr/bin/newuidmap", "uidmap"),
     ("/usr/bin/pasta", "passt"),
     ("/usr/bin/podman", "podman"),
+    ("/usr/bin/qemu-aarch64-static", "qemu-user-static"),
     ("/usr/bin/setpriv", "util-linux"),
     ("/usr/bin/skopeo", "skopeo"),
     ("/usr/bin/ssh-keygen", "openssh-client"),

@@ -37,7 +37,7 @@ pub struct Emulation {
 pub enum EmulationError {
     /// It is no Linux, or a processor that nobody emulates.
     #[error("this machine ({host}) does not run programs for {0}", host = Platform::host())]
-    Unknown(Platform),
+    Unknown(Box<Platform>),
     /// No emulator is registered and none can be found.
     #[error(
         "this machine ({}) does not run programs for {platform}: {found}, and there is no {program}",
@@ -45,7 +45,7 @@ pub enum EmulationError {
     )]
     Missing {
         /// The platform.
-        platform: Platform,
+        platform: Box<Platform>,
         /// What is registered for it.
         found: String,
         /// The emulator that was looked for.
@@ -58,7 +58,7 @@ pub enum EmulationError {
     )]
     Refused {
         /// The platform.
-        platform: Platform,
+        platform: Box<Platform>,
         /// The emulator.
         program: PathBuf,
         /// What the kernel said.
@@ -68,7 +68,7 @@ pub enum EmulationError {
     #[error("cannot try whether this machine runs programs for {platform}")]
     Try {
         /// The platform.
-        platform: Platform,
+        platform: Box<Platform>,
         /// Why not.
         source: io::Error,
     },
@@ -129,13 +129,13 @@ impl Emulation {
     fn find(&self, platform: &Platform) -> Result<Vec<Emulator>, EmulationError> {
         let architecture = architectures()
             .find(|known| known.name == platform.architecture && platform.os == "linux")
-            .ok_or_else(|| EmulationError::Unknown(platform.clone()))?;
+            .ok_or_else(|| EmulationError::Unknown(Box::new(platform.clone())))?;
         if self.runs(platform, architecture, &[])?.is_ok() {
             return Ok(Vec::new());
         }
         let Some(program) = self.program(architecture) else {
             return Err(EmulationError::Missing {
-                platform: platform.clone(),
+                platform: Box::new(platform.clone()),
                 found: handler::describe(&architecture.program()),
                 program: format!("qemu-{}-static in PATH", architecture.qemu),
             });
@@ -144,7 +144,7 @@ impl Emulation {
         match self.runs(platform, architecture, &emulators)? {
             Ok(()) => Ok(emulators),
             Err(why) => Err(EmulationError::Refused {
-                platform: platform.clone(),
+                platform: Box::new(platform.clone()),
                 program,
                 why,
             }),
@@ -187,7 +187,7 @@ impl Emulation {
         let work = self.store.work_dir()?;
         let dir = work.path().join("upper");
         let failed = |source| EmulationError::Try {
-            platform: platform.clone(),
+            platform: Box::new(platform.clone()),
             source,
         };
         make_root(&dir, &architecture.program()).map_err(failed)?;

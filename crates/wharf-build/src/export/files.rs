@@ -29,14 +29,12 @@ pub enum FilesError {
     #[error(transparent)]
     Graft(#[from] wharf_tree::GraftError),
     /// Two platforms have the same file, and no folder keeps them apart.
-    #[error("cannot overwrite {path} from {first} with {second} when the platforms are not split")]
+    #[error("cannot overwrite {path} from {} with {} when the platforms are not split", .platforms[0], .platforms[1])]
     Twice {
         /// The file.
         path: wharf_tree::TreePath,
-        /// The platform that has it already.
-        first: Platform,
-        /// The other.
-        second: Platform,
+        /// The platform that has it already, and the other.
+        platforms: Box<[Platform; 2]>,
     },
     /// A file of the directory cannot be written.
     #[error("cannot write {path}")]

@@ -32,8 +32,7 @@ pub fn together(trees: &[(Platform, Tree)]) -> Result<Tree, FilesError> {
             if let Some(first) = owners.insert(path.clone(), platform) {
                 return Err(FilesError::Twice {
                     path,
-                    first: first.clone(),
-                    second: platform.clone(),
+                    platforms: Box::new([first.clone(), platform.clone()]),
                 });
             }
         }

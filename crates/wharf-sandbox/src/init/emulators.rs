@@ -1,7 +1,7 @@
 //! Emulators for the programs of other processors, registered in this user namespace: a binfmt_misc of its own, which the machine's
 //! programs do not see (Linux 6.7).
 
-use std::{fs::File, io::Write as _, os::unix::ffi::OsStrExt as _};
+use std::{fmt::Write as _, fs::File, io::Write as _, os::unix::ffi::OsStrExt as _};
 
 use rustix::{
     fs::{Mode, OFlags, openat},
@@ -38,17 +38,20 @@ fn add(tree: &Tree, emulator: &Emulator) -> std::io::Result<()> {
 /// `:name:M::magic:mask:program:flags`. `P`: the emulator is told argument 0. `O`: it gets the program as an open file, which it need
 /// not be able to read. `C`: set-user-id programs are what they are. `F`: it is opened now, whatever root the program runs in.
 fn rule(emulator: &Emulator) -> Vec<u8> {
-    let escaped = |bytes: &[u8]| {
-        bytes
-            .iter()
-            .map(|byte| format!("\\x{byte:02x}"))
-            .collect::<String>()
-    };
     let (magic, mask) = (escaped(&emulator.magic), escaped(&emulator.mask));
+    // No path that people use has the byte between the fields.
     let mut rule = format!("\u{1}{}\u{1}M\u{1}\u{1}{magic}\u{1}{mask}\u{1}", emulator.name).into_bytes();
     rule.extend(emulator.program.as_os_str().as_bytes());
     rule.extend(b"\x01POCF");
     rule
+}
+
+fn escaped(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    for byte in bytes {
+        let _ = write!(text, "\\x{byte:02x}");
+    }
+    text
 }
 
 #[cfg(test)]
