@@ -31,4 +31,4 @@ pub use run::{
 pub use source::{
     ContextName, ContextSource, GitSource, HttpSource, ImageSource, LayoutSource, PullPolicy, Source,
 };
-pub use step::{Graph, HistoryEntry, Input, Origin, Reusable, SourceSpan, Step, StepId, Target};
+pub use step::{Graph, HistoryEntry, Input, Origin, Reusable, Scan, SourceSpan, Step, StepId, Target};

@@ -107,6 +107,17 @@ pub struct Target {
     pub history: Vec<HistoryEntry>,
     /// SOURCE_DATE_EPOCH: seconds since 1970. No time in the image is to be later.
     pub epoch: Option<i64>,
+    /// What else is looked at when the contents of the image are listed, sorted by name.
+    pub scans: Vec<Scan>,
+}
+
+/// A stage or the context, whose contents are listed beside those of the image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scan {
+    /// The stage's name, or `context`.
+    pub name: String,
+    /// The step whose root is looked at.
+    pub root: StepId,
 }
 
 /// One entry of a target's history.

@@ -10,7 +10,7 @@ use wharf_oci::config::Healthcheck;
 use super::{
     error::{LowerError, LowerFault},
     history::{self, Layer},
-    paths,
+    paths, scan,
     stage::{Place, StageLowering},
 };
 use crate::{
@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// ARGs for the scanner of a build's contents: known to the build, but no variables.
-const NO_VARIABLES: [&str; 2] = ["BUILDKIT_SBOM_SCAN_CONTEXT", "BUILDKIT_SBOM_SCAN_STAGE"];
+const NO_VARIABLES: [&str; 2] = [scan::CONTEXT, scan::STAGE];
 
 impl StageLowering<'_> {
     /// All values are expanded with the variables as they were before the instruction.

@@ -11,10 +11,14 @@ use super::{
     error::LowerError,
     options::LowerOptions,
     plan::{Plan, PlannedStage},
+    scan,
     stage::{StageLowering, StageState},
     start,
 };
-use crate::step::{SourceSpan, Target};
+use crate::{
+    source::ContextName,
+    step::{Scan, SourceSpan, Target},
+};
 
 /// What all stages of one platform share.
 pub(super) struct Shared<'a> {
@@ -84,10 +88,43 @@ impl<'a> Lowering<'a> {
             let state = lowering.state;
             self.done[index] = Some(state);
         }
+        let scans = self.scans();
         match self.done[self.wanted].take() {
-            Some(state) if errors.is_empty() => Ok(self.target(&self.stages[self.wanted].label, state)),
+            Some(state) if errors.is_empty() => Ok(Target {
+                scans,
+                ..self.target(&self.stages[self.wanted].label, state)
+            }),
             _ => Err(errors),
         }
+    }
+
+    /// The stages and the context that the Dockerfile wants to be looked at.
+    fn scans(&mut self) -> Vec<Scan> {
+        if !self.shared.options.scan {
+            return Vec::new();
+        }
+        let globals = &self.shared.globals;
+        let of_stage = |(stage, state): (&PlannedStage<'_>, &Option<StageState>)| {
+            let state = state.as_ref()?;
+            scan::is_wanted(scan::STAGE, &stage.label, state, globals).then(|| Scan {
+                name: stage.label.clone(),
+                root: state.root,
+            })
+        };
+        let all = self.stages.iter().zip(&self.done).enumerate();
+        let others = all.filter(|(index, _)| *index != self.wanted);
+        let mut scans: Vec<_> = others.filter_map(|(_, stage)| of_stage(stage)).collect();
+        let wanted = &self.stages[self.wanted].label;
+        if let Some(state) = &self.done[self.wanted]
+            && scan::is_wanted(scan::CONTEXT, wanted, state, globals)
+        {
+            scans.push(Scan {
+                name: "context".to_owned(),
+                root: self.builder.context(&ContextName::Main, "/"),
+            });
+        }
+        scans.sort_by(|a, b| a.name.cmp(&b.name));
+        scans
     }
 
     fn target(&self, stage: &str, state: StageState) -> Target {
@@ -107,6 +144,7 @@ impl<'a> Lowering<'a> {
             config,
             history: state.history,
             epoch: self.shared.epoch,
+            scans: Vec::new(),
         }
     }
 }

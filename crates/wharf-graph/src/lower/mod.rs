@@ -23,6 +23,7 @@ mod paths;
 mod plan;
 mod reproducible;
 mod run;
+mod scan;
 mod stage;
 mod start;
 

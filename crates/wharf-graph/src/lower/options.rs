@@ -43,6 +43,8 @@ pub struct LowerOptions {
     pub pull: PullPolicy,
     /// `--reproducible-steps`: RUN is given the variables that make common tools give the same files twice.
     pub reproducible_steps: bool,
+    /// Whether the contents of stages and of the context are wanted too, where the Dockerfile says so.
+    pub scan: bool,
 }
 
 /// Which earlier results may not be taken.
@@ -89,6 +91,7 @@ impl LowerOptions {
             bases: BTreeSet::new(),
             pull: PullPolicy::default(),
             reproducible_steps: false,
+            scan: false,
         }
     }
 

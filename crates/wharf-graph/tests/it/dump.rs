@@ -173,8 +173,12 @@ fn target(text: &mut String, target: &Target) {
         config,
         history,
         epoch,
+        scans,
     } = target;
     writeln!(text, "target {stage} {platform} = {}", root.0).unwrap();
+    for scan in scans {
+        writeln!(text, "  scan {} = {}", scan.name, scan.root.0).unwrap();
+    }
     if let Some(epoch) = epoch {
         writeln!(text, "  epoch {epoch}").unwrap();
     }

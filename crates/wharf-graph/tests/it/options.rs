@@ -69,6 +69,7 @@ fn set(options: &mut LowerOptions, key: &str, value: &str) {
         }),
         "hostname" => options.hostname = Some(value.to_owned()),
         "reproducible-steps" => options.reproducible_steps = true,
+        "scan" => options.scan = true,
         "pull" => options.pull = PullPolicy::Always,
         "base" => drop(options.bases.insert(value.to_owned())),
         "context" => {
