@@ -6,8 +6,9 @@ use std::{
 };
 
 use wharf_graph::GitSource;
+use wharf_oci::Digest;
 use wharf_store::{StoreError, WorkDir};
-use wharf_tree::{Tree, merge, tar};
+use wharf_tree::{Entry, Node, Tree, merge, tar};
 
 use crate::{
     build::Machine,
@@ -15,13 +16,13 @@ use crate::{
     export::{FilesError, write_directory},
     git::{self, GitError},
     request::{ContextSource, NamedContext},
-    root::Root,
 };
 
 /// A context's directory, and its scratch space if it has some.
 #[derive(Debug)]
 pub struct Held {
     directory: PathBuf,
+    pin: Option<Pin>,
     _scratch: Option<WorkDir>,
 }
 
@@ -61,7 +62,21 @@ pub enum ContextSourceError {
     Tree(#[from] wharf_store::TreeError),
 }
 
+/// What a context from elsewhere was, so that the same can be had again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Pin {
+    /// The full commit.
+    Commit(String),
+    /// The digest of the file.
+    File(Digest),
+}
+
 impl Held {
+    /// What it was, if it came from elsewhere.
+    pub fn pin(&self) -> Option<&Pin> {
+        self.pin.as_ref()
+    }
+
     /// Where the files are.
     pub fn directory(&self) -> &Path {
         &self.directory
@@ -92,6 +107,7 @@ pub fn open_named(context: &NamedContext, machine: &Machine) -> Result<Option<He
 fn plain(path: &Path) -> Held {
     Held {
         directory: path.to_owned(),
+        pin: None,
         _scratch: None,
     }
 }
@@ -127,8 +143,12 @@ fn checkout(url: &str, fragment: &str, machine: &Machine) -> Result<Held, Contex
         commit_times: false,
         fetch_by_commit: false,
     };
-    let root = git::checkout(&source, &machine.store)?;
-    write_root(&root, machine)
+    let checkout = git::checkout(&source, &machine.store)?;
+    let held = write(&*machine.roots.tree(&checkout.root)?, machine)?;
+    Ok(Held {
+        pin: Some(Pin::Commit(checkout.commit)),
+        ..held
+    })
 }
 
 /// An archive, or, as BuildKit has it, a text that is the Dockerfile of a context with nothing else in it.
@@ -140,23 +160,34 @@ fn fetch(url: &str, machine: &Machine) -> Result<Held, ContextSourceError> {
         file_name: "Dockerfile".to_owned(),
     };
     let root = download::fetch(&source, &machine.store, &machine.network)?;
-    write_directory(&*machine.roots.tree(&root)?, &machine.store, scratch.path())?;
+    let tree = machine.roots.tree(&root)?;
+    let pin = only_file(&tree).map(Pin::File);
+    write_directory(&tree, &machine.store, scratch.path())?;
     let path = scratch.path().join(&source.file_name);
     let file = std::fs::File::open(&path).map_err(|source| ContextSourceError::Read {
         name: url.to_owned(),
         source,
     })?;
     if wharf_tree::compress::decompress_archive(file).is_ok_and(tar::is_archive) {
-        return unpack(&path, url, machine);
+        return Ok(Held {
+            pin,
+            ..unpack(&path, url, machine)?
+        });
     }
     Ok(Held {
         directory: scratch.path().to_owned(),
+        pin,
         _scratch: Some(scratch),
     })
 }
 
-fn write_root(root: &Root, machine: &Machine) -> Result<Held, ContextSourceError> {
-    write(&*machine.roots.tree(root)?, machine)
+/// The digest of the file that a download's root holds.
+pub(crate) fn only_file(tree: &Tree) -> Option<Digest> {
+    let digest = |entry: &Entry| match entry.node {
+        Node::File { digest, .. } => Some(digest),
+        _ => None,
+    };
+    tree.dir().entries().values().find_map(digest)
 }
 
 fn write(tree: &Tree, machine: &Machine) -> Result<Held, ContextSourceError> {
@@ -165,6 +196,7 @@ fn write(tree: &Tree, machine: &Machine) -> Result<Held, ContextSourceError> {
     write_directory(tree, &machine.store, &directory)?;
     Ok(Held {
         directory,
+        pin: None,
         _scratch: Some(scratch),
     })
 }

@@ -89,8 +89,17 @@ impl GitError {
     }
 }
 
+/// What a reference stood for.
+#[derive(Debug, Clone)]
+pub struct Checkout {
+    /// The files.
+    pub root: Root,
+    /// The full commit, in hex.
+    pub commit: String,
+}
+
 /// The root that holds the checkout.
-pub fn checkout(source: &GitSource, store: &Store) -> Result<Root, GitError> {
+pub fn checkout(source: &GitSource, store: &Store) -> Result<Checkout, GitError> {
     let id = format!("git-remote:{}", source.remote);
     let mut patience = |_: &wharf_store::Waiting| ControlFlow::Continue(());
     let repository = store.cache_mount(&id, Sharing::Locked, &mut patience)?;
@@ -110,7 +119,7 @@ pub fn checkout(source: &GitSource, store: &Store) -> Result<Root, GitError> {
     if repository.is_new() {
         repository.filled()?;
     }
-    Ok(root)
+    Ok(Checkout { root, commit })
 }
 
 struct Git<'a> {

@@ -177,6 +177,7 @@ impl Engine {
             ran_at: Some(result.ran_at),
             recorder: result.recorder,
             read_set: result.read_set,
+            commit: None,
         };
         output.makers = makers_of(task, &output);
         output
@@ -260,6 +261,7 @@ impl Default for StepOutput {
             ran_at: None,
             recorder: Recorder::None,
             read_set: None,
+            commit: None,
         }
     }
 }

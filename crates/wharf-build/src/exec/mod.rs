@@ -74,6 +74,8 @@ pub struct StepOutput {
     pub recorder: Recorder,
     /// What it read: a path set object of the store.
     pub read_set: Option<Digest>,
+    /// The commit that a repository's reference stood for.
+    pub commit: Option<String>,
 }
 
 /// Runs the steps of one build.

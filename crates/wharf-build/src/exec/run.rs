@@ -76,6 +76,7 @@ impl Engine {
             ran_at: Some(began),
             recorder,
             read_set,
+            commit: None,
         })
     }
 

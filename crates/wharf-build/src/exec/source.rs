@@ -71,6 +71,7 @@ impl SourceFailure {
 impl SourceRoots {
     /// The root that a source stands for.
     pub fn root(&self, source: &Source, task: &Task<'_, StepOutput>) -> Result<StepOutput, SourceFailure> {
+        let mut commit = None;
         let root = match source {
             Source::Scratch => Root::empty(),
             Source::Context(context) => self.context(context)?,
@@ -78,10 +79,15 @@ impl SourceRoots {
             Source::OciLayout(layout) => self.images.layout(layout, &task.step.platform)?,
             Source::Base(name) => self.images.base(name, &task.step.platform)?,
             Source::Http(http) => crate::download::fetch(http, &self.store, &self.network)?,
-            Source::Git(git) => crate::git::checkout(git, &self.store)?,
+            Source::Git(git) => {
+                let checkout = crate::git::checkout(git, &self.store)?;
+                commit = Some(checkout.commit);
+                checkout.root
+            }
         };
         Ok(StepOutput {
             root,
+            commit,
             ..StepOutput::default()
         })
     }
