@@ -24,7 +24,9 @@ use wharf_solver::{Cancel, Limits, Observer, Solution, SolveError, solve};
 use wharf_store::Store;
 
 use crate::{
+    attest::Facts,
     context::{Context, ContextFiles},
+    context_source::Pin,
     emulation::Emulation,
     error::BuildError,
     exec::{
@@ -69,6 +71,8 @@ pub struct Machine {
 pub struct BuildResult {
     /// One for each platform and output.
     pub exported: Vec<Exported>,
+    /// How the image for each platform was made, if that was asked for: predicates.
+    pub provenance: Vec<(Platform, serde_json::Value)>,
 }
 
 /// The next phase's number: unique in this process, and so in a build.
@@ -85,6 +89,16 @@ pub(crate) struct Phases<'a> {
 impl<'a> Phases<'a> {
     pub(crate) fn new(observer: &'a dyn Observer) -> Self {
         Self { observer }
+    }
+
+    /// Tells something that the user should know.
+    pub(crate) fn warn(&self, message: String) {
+        self.observer.observe(Event::Warning(Warning {
+            code: None,
+            message,
+            hint: None,
+            span: None,
+        }));
     }
 
     /// Runs `work` as a phase.
@@ -116,6 +130,7 @@ pub fn build(
     cancel: &Cancel,
 ) -> Result<BuildResult, BuildError> {
     let phases = Phases::new(&**observer);
+    let started = jiff::Timestamp::now();
     let agents = agents(request, machine)?;
     machine
         .images
@@ -135,15 +150,26 @@ pub fn build(
     });
     check_emulation(&graph, machine, &read)?;
     let engine = engine(request, machine, contexts, agents, &graph);
+    let facts = Facts {
+        started,
+        dockerfile: &read,
+        pins: pins(&held),
+    };
     let made = heal(machine, &**observer, cancel, |cancel| {
         let solution = run(&graph, request, &engine, &**observer, cancel, &read)?;
         if cancel.is_cancelled() {
             return Err(BuildError::Interrupted);
         }
-        Ok(output::export(request, machine, &graph, &solution, &phases)?)
+        Ok(output::export(
+            request, machine, &graph, &solution, &phases, &facts,
+        )?)
     });
     drop(held);
-    Ok(BuildResult { exported: made? })
+    let made = made?;
+    Ok(BuildResult {
+        exported: made.exported,
+        provenance: made.provenance,
+    })
 }
 
 /// More objects than a crash leaves damaged on any path through a build.
@@ -211,16 +237,24 @@ fn info(step: &wharf_graph::Step) -> StepInfo {
 /// The directories of all contexts, and what keeps those alive that were unpacked for this build.
 pub(crate) type Contexts = HashMap<ContextName, Context>;
 
-fn open_contexts(
-    request: &BuildRequest,
-    machine: &Machine,
-) -> Result<(Contexts, Vec<crate::context_source::Held>), BuildError> {
+/// What was unpacked of contexts, by name.
+type HeldContexts = Vec<(ContextName, crate::context_source::Held)>;
+
+/// What the contexts from elsewhere were.
+fn pins(held: &HeldContexts) -> BTreeMap<ContextName, Pin> {
+    let pins = held
+        .iter()
+        .filter_map(|(name, held)| Some((name.clone(), held.pin()?.clone())));
+    pins.collect()
+}
+
+fn open_contexts(request: &BuildRequest, machine: &Machine) -> Result<(Contexts, HeldContexts), BuildError> {
     let mut contexts = Contexts::new();
     let mut held = Vec::new();
-    let mut add = |name, found: Option<crate::context_source::Held>| -> Result<(), BuildError> {
+    let mut add = |name: ContextName, found: Option<crate::context_source::Held>| -> Result<(), BuildError> {
         if let Some(found) = found {
-            contexts.insert(name, Context::open(found.directory(), None)?);
-            held.push(found);
+            contexts.insert(name.clone(), Context::open(found.directory(), None)?);
+            held.push((name, found));
         }
         Ok(())
     };
@@ -358,6 +392,7 @@ fn lower_options(request: &BuildRequest) -> LowerOptions {
             PullPolicy::Default
         },
         reproducible_steps: request.reproducible_steps,
+        scan: request.attestations.sbom,
         ..LowerOptions::new(Platform::host())
     }
 }
@@ -451,7 +486,13 @@ fn run(
         steps,
         sources: NonZeroUsize::new(4).expect("four is not zero"),
     };
-    let wanted: Vec<_> = graph.targets.iter().map(|target| target.root).collect();
+    let scanned = graph.targets.iter().flat_map(|target| &target.scans);
+    let wanted: Vec<_> = graph
+        .targets
+        .iter()
+        .map(|target| target.root)
+        .chain(scanned.map(|scan| scan.root))
+        .collect();
     solve(graph, &wanted, limits, engine, engine, observer, cancel).map_err(|error| match error {
         SolveError::Interrupted => BuildError::Interrupted,
         SolveError::Failed(failures) => {

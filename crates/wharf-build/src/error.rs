@@ -210,6 +210,7 @@ impl BuildError {
             Self::Base { source, .. } if source.is_usage() => Blame::Request,
             Self::Step { source, .. } if source.is_usage() => Blame::Request,
             Self::Step { source, .. } if source.is_process() => Blame::Step,
+            Self::Output(source) if source.is_usage() => Blame::Request,
             Self::Interrupted => Blame::User,
             _ => Blame::Machine,
         }

@@ -24,6 +24,7 @@ pub mod ssh_agent;
 pub mod exec;
 pub mod root;
 
+pub mod attest;
 pub mod export;
 pub mod image;
 pub mod output;

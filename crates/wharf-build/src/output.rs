@@ -14,11 +14,12 @@ use wharf_store::{ImageRecord, LayerId, PlatformRecord, StoreError, TreeError};
 use wharf_tree::Tree;
 
 use crate::{
+    attest::{self, AttestError, Attester, Facts},
     build::{Machine, Phases},
     exec::{StepOutput, now},
     export::{
         Archive, ArchiveError, EngineError, FilesError, LayoutImage, docker_files, in_folders,
-        load_into_engine, oci_files, together, write_directory, write_tar,
+        load_into_engine, oci_files, together, with_files, write_directory, write_tar,
     },
     image::{
         AssembleError, Built, BuiltImage, BuiltIndex, ImageParts, LayerBlobs, LayerSettings, PlatformImage,
@@ -97,6 +98,9 @@ pub enum OutputError {
     /// No engine took the image.
     #[error("cannot load the image")]
     Engine(#[from] EngineError),
+    /// Attestations cannot be made.
+    #[error("cannot make the attestations")]
+    Attest(#[source] Box<AttestError>),
     /// No registry took the image.
     #[error("cannot push {name}")]
     Push {
@@ -123,7 +127,18 @@ pub enum OutputError {
 pub const SEVERAL_PLATFORMS: &str =
     "name one --platform, or make an index with -o type=oci,dest=image.tar, -o type=image or --push";
 
+impl From<AttestError> for OutputError {
+    fn from(error: AttestError) -> Self {
+        Self::Attest(Box::new(error))
+    }
+}
+
 impl OutputError {
+    /// Whether the request asks for what cannot be.
+    pub fn is_usage(&self) -> bool {
+        matches!(self, Self::Attest(error) if error.is_usage())
+    }
+
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
@@ -133,6 +148,7 @@ impl OutputError {
             Self::SeveralPlatforms => Some(SEVERAL_PLATFORMS.to_owned()),
             Self::NoName => Some("give it one with -t registry/name:tag".to_owned()),
             Self::Push { source, .. } => source.hint(),
+            Self::Attest(error) => error.hint(),
             _ => None,
         }
     }
@@ -145,7 +161,19 @@ pub(crate) fn export(
     graph: &Graph,
     solution: &Solution<StepOutput>,
     phases: &Phases<'_>,
-) -> Result<Vec<Exported>, OutputError> {
+    facts: &Facts<'_>,
+) -> Result<Made, OutputError> {
+    let attester = Attester {
+        request,
+        machine,
+        graph,
+        solution,
+        facts,
+        finished: jiff::Timestamp::now(),
+    };
+    if request.attestations.sbom {
+        phases.phase(PhaseKind::Export, "list the contents", || attester.look(phases))?;
+    }
     let default = [Output::new(OutputKind::Image)];
     let outputs = if request.outputs.is_empty() {
         &default[..]
@@ -160,10 +188,22 @@ pub(crate) fn export(
             solution,
             phases,
             output,
+            attester,
         };
         exporter.export()
     };
-    outputs.iter().map(export).collect()
+    Ok(Made {
+        exported: outputs.iter().map(export).collect::<Result<_, _>>()?,
+        provenance: attester.provenances()?,
+    })
+}
+
+/// What became of the targets.
+pub(crate) struct Made {
+    /// One for each output.
+    pub(crate) exported: Vec<Exported>,
+    /// How each target was made, where that was asked for.
+    pub(crate) provenance: Vec<(Platform, serde_json::Value)>,
 }
 
 /// Makes one output of all targets.
@@ -174,6 +214,7 @@ struct Exporter<'a> {
     solution: &'a Solution<StepOutput>,
     phases: &'a Phases<'a>,
     output: &'a Output,
+    attester: Attester<'a>,
 }
 
 impl Exporter<'_> {
@@ -218,8 +259,9 @@ impl Exporter<'_> {
     }
 
     /// The image, or the index of several.
-    fn make(&self) -> Result<Built, AssembleError> {
-        if let [target] = self.targets {
+    fn make(&self) -> Result<Built, OutputError> {
+        let is_attested = self.attester.is_wanted(self.output);
+        if let ([target], false) = (self.targets, is_attested) {
             return Ok(Built::Image(Box::new(self.assemble(target)?)));
         }
         let images = self.targets.iter().map(|target| {
@@ -228,12 +270,23 @@ impl Exporter<'_> {
                 image: self.assemble(target)?,
             })
         });
+        let images = images.collect::<Result<Vec<_>, AssembleError>>()?;
+        let mut attestations = Vec::new();
+        if is_attested {
+            let names = self.names();
+            for (target, made) in self.targets.iter().zip(&images) {
+                let attached = attest::attach(&self.attester, target, &made.image, self.output, &names)?;
+                attestations.push(attached);
+            }
+        }
         let index = BuiltIndex::new(
-            images.collect::<Result<_, AssembleError>>()?,
+            images,
+            attestations,
             &self.request.annotations,
-            self.output.oci_media_types,
+            self.oci_media_types(),
             &self.machine.store,
-        )?;
+        )
+        .map_err(AssembleError::from)?;
         Ok(Built::Index(index))
     }
 
@@ -254,11 +307,17 @@ impl Exporter<'_> {
         let settings = LayerSettings {
             compression: self.output.compression,
             clamp_mtimes: epoch.filter(|_| self.output.rewrite_timestamp),
-            oci_media_types: self.output.oci_media_types,
+            oci_media_types: self.oci_media_types(),
         };
         let store = &self.machine.store;
         let blobs = LayerBlobs::new(store.clone(), self.machine.roots.clone(), self.request.parallel);
         assemble(&parts, &settings, &blobs, store)
+    }
+
+    /// Attestations make OCI's documents of what is for an engine, as with BuildKit.
+    fn oci_media_types(&self) -> bool {
+        let attested = || self.output.kind == OutputKind::Docker && self.attester.is_wanted(self.output);
+        self.output.oci_media_types || attested()
     }
 
     fn names(&self) -> Vec<Reference> {
@@ -378,10 +437,10 @@ impl Exporter<'_> {
         let roots = &self.machine.roots;
         let split = self.output.platform_split;
         if let ([target], None | Some(false)) = (self.targets, split) {
-            return Ok(roots.tree(self.root(target))?);
+            return self.with_attestations(target, roots.tree(self.root(target))?);
         }
         let trees = self.targets.iter().map(|target| {
-            let tree = roots.tree(self.root(target))?;
+            let tree = self.with_attestations(target, roots.tree(self.root(target))?)?;
             Ok((target.platform.clone(), (*tree).clone()))
         });
         let trees = trees.collect::<Result<Vec<_>, OutputError>>()?;
@@ -390,6 +449,19 @@ impl Exporter<'_> {
             None | Some(true) => in_folders(&trees)?,
         };
         Ok(Arc::new(all))
+    }
+
+    /// The files with the attestations beside them. Where the files of several platforms lie together, names tell them apart.
+    fn with_attestations(&self, target: &Target, tree: Arc<Tree>) -> Result<Arc<Tree>, OutputError> {
+        if !self.attester.is_wanted(self.output) {
+            return Ok(tree);
+        }
+        let is_together = self.targets.len() > 1 && self.output.platform_split == Some(false);
+        let platform = is_together.then_some(&target.platform);
+        let files = attest::beside_files(&self.attester, target, &tree, self.output, &self.names())?;
+        let seconds = self.request.source_date_epoch.unwrap_or_else(now);
+        let store = &self.machine.store;
+        Ok(Arc::new(with_files(&tree, &files, platform, seconds, store)?))
     }
 
     fn files(&self) -> Result<Exported, OutputError> {
@@ -414,6 +486,10 @@ fn record(built: &Built) -> ImageRecord {
         }
     }
     let manifests = images.iter().map(|image| image.manifest);
+    let attestations = built.attestations().iter().flat_map(|attestations| {
+        let blobs = attestations.manifest.blobs().into_iter().map(|blob| blob.digest);
+        blobs.chain([attestations.digest]).collect::<Vec<_>>()
+    });
     let each = images.iter().map(|image| PlatformRecord {
         manifest: image.manifest,
         layers: image.root.stored().to_vec(),
@@ -423,7 +499,10 @@ fn record(built: &Built) -> ImageRecord {
         media_type: built.media_type().to_owned(),
         size: built.bytes().len() as u64,
         layers,
-        blobs: manifests.chain(built.blobs().into_keys()).collect(),
+        blobs: manifests
+            .chain(built.blobs().into_keys())
+            .chain(attestations)
+            .collect(),
         images: match built {
             Built::Image(_) => Vec::new(),
             Built::Index(_) => each.collect(),

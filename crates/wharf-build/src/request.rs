@@ -65,6 +65,70 @@ pub struct BuildRequest {
     pub bases: Bases,
     /// How many steps run at once.
     pub parallel: usize,
+    /// What is attached to the result.
+    pub attestations: Attestations,
+}
+
+/// What is attached to a result besides: nothing, unless it was asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Attestations {
+    /// A list of its contents.
+    pub sbom: bool,
+    /// How it was made.
+    pub provenance: Option<ProvenanceSettings>,
+    /// Names the build.
+    pub invocation: String,
+}
+
+/// `--attest type=provenance`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProvenanceSettings {
+    /// How much is told.
+    pub mode: ProvenanceMode,
+    /// In which form.
+    pub version: SlsaVersion,
+    /// Who builds, as a URI.
+    pub builder_id: String,
+    /// Whether the user says that the build gives the same bytes again.
+    pub reproducible: bool,
+    /// Only with images that are named or pushed.
+    pub inline_only: bool,
+    /// Fail unless everything that the build was made from can be named by a digest.
+    pub complete_materials: bool,
+    /// The file that it is written to beside files.
+    pub file_name: String,
+}
+
+impl Default for ProvenanceSettings {
+    fn default() -> Self {
+        Self {
+            mode: ProvenanceMode::Max,
+            version: SlsaVersion::V1,
+            builder_id: String::new(),
+            reproducible: false,
+            inline_only: false,
+            complete_materials: false,
+            file_name: "provenance.json".to_owned(),
+        }
+    }
+}
+
+/// How much provenance tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProvenanceMode {
+    /// Without build arguments, labels, ids of secrets, steps and the Dockerfile.
+    Min,
+    /// Everything.
+    Max,
+}
+
+/// A version of SLSA provenance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SlsaVersion {
+    /// 0.2.
+    V02,
+    /// 1.
+    V1,
 }
 
 /// Where the context comes from.
@@ -218,6 +282,12 @@ pub struct Output {
     pub rewrite_timestamp: bool,
     /// Whether `local` and `tar` put the files of each platform into a folder of its own; unset, they do for several platforms.
     pub platform_split: Option<bool>,
+    /// What the names of attestations beside files begin with.
+    pub attestation_prefix: String,
+    /// Whether provenance that is for images alone (`inline-only`) is attached; unset, to [`OutputKind::Image`].
+    pub attestation_inline: Option<bool>,
+    /// Whether the manifest of attestations is an artifact rather than something like an image.
+    pub oci_artifact: bool,
 }
 
 impl Output {
@@ -233,6 +303,9 @@ impl Output {
             compression: Compression::default(),
             rewrite_timestamp: false,
             platform_split: None,
+            attestation_prefix: String::new(),
+            attestation_inline: None,
+            oci_artifact: true,
         }
     }
 }

@@ -25,6 +25,12 @@ pub enum FilesError {
     /// A file's content cannot be had.
     #[error(transparent)]
     Blob(#[from] BlobError),
+    /// A file beside the others has an impossible name.
+    #[error(transparent)]
+    Name(#[from] wharf_tree::PathError),
+    /// A file beside the others finds no place.
+    #[error(transparent)]
+    Build(#[from] wharf_tree::BuildError),
     /// The files of a platform do not go into its folder.
     #[error(transparent)]
     Graft(#[from] wharf_tree::GraftError),

@@ -149,6 +149,19 @@ fn blobs(built: &Built) -> Vec<LayoutFile> {
             },
         }));
     }
+    for attestations in built.attestations() {
+        files.push(bytes(
+            &blob_name(&attestations.digest),
+            attestations.bytes.clone(),
+        ));
+        files.extend(attestations.manifest.blobs().into_iter().map(|blob| LayoutFile {
+            name: blob_name(&blob.digest),
+            content: Content::Blob {
+                digest: blob.digest,
+                size: blob.size,
+            },
+        }));
+    }
     files.sort_by(|a, b| a.name.cmp(&b.name));
     files.dedup_by(|a, b| a.name == b.name);
     files

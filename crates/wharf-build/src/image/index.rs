@@ -8,7 +8,10 @@ use wharf_oci::{Descriptor, Digest, Family, Index, MediaType, Platform};
 use wharf_store::{BlobError, Store};
 
 use super::BuiltImage;
-use crate::request::{Annotation, AnnotationLevel};
+use crate::{
+    attest::AttestationManifest,
+    request::{Annotation, AnnotationLevel},
+};
 
 /// An image for one of the platforms of an index.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +33,8 @@ pub struct BuiltIndex {
     pub media_type: String,
     /// The images.
     pub images: Vec<PlatformImage>,
+    /// What is said about them.
+    pub attestations: Vec<AttestationManifest>,
 }
 
 /// What a name stands for: one image, or one for each of several platforms.
@@ -42,9 +47,11 @@ pub enum Built {
 }
 
 impl BuiltIndex {
-    /// Puts an index together and stores it. Annotations of the levels of index and manifest descriptor are taken from `annotations`.
+    /// Puts an index together and stores it, attestations after the images. Annotations of the levels of index and manifest descriptor are
+    /// taken from `annotations`.
     pub fn new(
         images: Vec<PlatformImage>,
+        attestations: Vec<AttestationManifest>,
         annotations: &[Annotation],
         oci_media_types: bool,
         store: &Store,
@@ -55,6 +62,7 @@ impl BuiltIndex {
             Family::Docker
         };
         let manifests = images.iter().map(|image| descriptor(image, annotations));
+        let manifests = manifests.chain(attestations.iter().map(AttestationManifest::descriptor));
         let mut index = Index::new(family, manifests.collect());
         let of_index = annotations
             .iter()
@@ -66,6 +74,7 @@ impl BuiltIndex {
             bytes,
             media_type: MediaType::index(family).as_str().to_owned(),
             images,
+            attestations,
         })
     }
 }
@@ -126,7 +135,15 @@ impl Built {
         }
     }
 
-    /// Configurations and layers with their sizes in bytes, each once.
+    /// What is said about the images.
+    pub fn attestations(&self) -> &[AttestationManifest] {
+        match self {
+            Self::Image(_) => &[],
+            Self::Index(index) => &index.attestations,
+        }
+    }
+
+    /// Configurations and layers of the images with their sizes in bytes, each once.
     pub fn blobs(&self) -> BTreeMap<Digest, u64> {
         let of_image = |image: &BuiltImage| {
             let config = (image.config, image.config_bytes.len() as u64);

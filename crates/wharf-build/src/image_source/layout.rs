@@ -36,6 +36,18 @@ impl Images {
         })
     }
 
+    /// The digest of the manifest that a layout has for the platform.
+    pub fn layout_digest(
+        &self,
+        source: &LayoutSource,
+        platform: &Platform,
+    ) -> Result<Digest, ImageSourceError> {
+        let layout = Layout {
+            path: PathBuf::from(&source.path),
+        };
+        Ok(layout.find(source, platform)?.0)
+    }
+
     /// The files of a layout's image.
     pub fn layout(&self, source: &LayoutSource, platform: &Platform) -> Result<Root, ImageSourceError> {
         let layout = Layout {

@@ -12,6 +12,7 @@ use wharf_store::{ImageRecord, LayerId, MemoKey, Root as Kept, Store};
 
 use super::{ImageSourceError, Images};
 use crate::{
+    attest::AttestationManifest,
     exec::{StepOutput, now},
     image::{Built, BuiltImage, BuiltIndex, LayerBlob, PlatformImage},
     request::TAG_LIFETIME,
@@ -35,6 +36,9 @@ pub struct Resolved {
 struct RememberedTag {
     manifest: Digest,
     asked_at: i64,
+    /// What the reference itself names: an index, or the manifest.
+    #[serde(default)]
+    top: Option<Digest>,
 }
 
 impl Images {
@@ -57,6 +61,7 @@ impl Images {
         let tag = RememberedTag {
             manifest,
             asked_at: now(),
+            top: Some(pulled.top.descriptor.digest),
         };
         self.store.set_memo(
             &tag_key(&reference, platform),
@@ -67,6 +72,29 @@ impl Images {
             manifest,
             config: pulled.config,
         })
+    }
+
+    /// What the reference of an image named when the build asked: the index, if it was one. `None` if that is not known.
+    pub fn named_digest(
+        &self,
+        image: &ImageSource,
+        platform: &Platform,
+    ) -> Result<Option<Digest>, ImageSourceError> {
+        let mut reference: Reference = image.reference.parse()?;
+        if let Some(digest) = self.project().from.get(&reference) {
+            reference = reference.with_digest(digest);
+        }
+        if let Some(digest) = reference.digest() {
+            return Ok(Some(*digest));
+        }
+        if let Some(record) = self.store.image(&reference.to_string())?
+            && self.manifest_for(&record, platform)? == image.digest
+        {
+            return Ok(Some(record.manifest));
+        }
+        let tag: Option<RememberedTag> = self.store.memo(&tag_key(&reference, platform))?;
+        let same = tag.filter(|tag| Some(tag.manifest) == image.digest);
+        Ok(same.and_then(|tag| tag.top).or(image.digest))
     }
 
     /// The manifest that an image of the store, or an answer of today, says.
@@ -198,7 +226,11 @@ impl Images {
             return Ok(Built::Image(Box::new(image)));
         }
         let index: Index = self.json(&record.manifest)?;
-        let images = index.manifests.iter().map(|entry| {
+        let (about, images): (Vec<_>, Vec<_>) = index
+            .manifests
+            .iter()
+            .partition(|entry| AttestationManifest::about_of(entry).is_some());
+        let images = images.into_iter().map(|entry| {
             Ok(PlatformImage {
                 platform: entry.platform().unwrap_or_else(Platform::host),
                 image: self.image_of_index(record, entry)?,
@@ -209,6 +241,23 @@ impl Images {
             bytes: self.store.read_blob(&record.manifest, DOCUMENT_LIMIT)?,
             media_type: record.media_type.clone(),
             images: images.collect::<Result<_, ImageSourceError>>()?,
+            attestations: about
+                .into_iter()
+                .filter_map(|entry| self.attestations(entry).transpose())
+                .collect::<Result<_, _>>()?,
+        }))
+    }
+
+    /// The attestations that an entry of an index names.
+    fn attestations(&self, entry: &Descriptor) -> Result<Option<AttestationManifest>, ImageSourceError> {
+        let Some(about) = AttestationManifest::about_of(entry) else {
+            return Ok(None);
+        };
+        Ok(Some(AttestationManifest {
+            digest: entry.digest,
+            bytes: self.store.read_blob(&entry.digest, DOCUMENT_LIMIT)?,
+            manifest: self.manifest(&entry.digest)?,
+            about,
         }))
     }
 

@@ -1,7 +1,7 @@
 //! An image sent to a registry: only the blobs that it lacks, mounted from a neighbour where that can be.
 
 use wharf_http::Body;
-use wharf_oci::{Descriptor, MediaType, Reference};
+use wharf_oci::{Descriptor, Digest, Family, MediaType, Reference};
 
 use super::{ImageSourceError, Images, error::PushError, pull::origin_key};
 use crate::image::{Built, BuiltImage};
@@ -15,11 +15,17 @@ impl Images {
         }
         if let Built::Index(index) = built {
             for each in &index.images {
-                let name: Reference = format!("{}@{}", name.name(), each.image.manifest)
-                    .parse()
-                    .map_err(ImageSourceError::from)?;
+                let name = by_digest(name, &each.image.manifest)?;
                 self.push_document(&name, &each.image.media_type, &each.image.manifest_bytes)?;
             }
+        }
+        for attestations in built.attestations() {
+            for blob in attestations.manifest.blobs() {
+                self.push_blob(name, blob)?;
+            }
+            let own = by_digest(name, &attestations.digest)?;
+            let media_type = MediaType::manifest(Family::Oci);
+            self.push_document(&own, media_type.as_str(), &attestations.bytes)?;
         }
         self.push_document(name, built.media_type(), built.bytes())
     }
@@ -84,4 +90,10 @@ impl Images {
             .wait(self.registry()?.push_blob(name, blob, &body, &from))?;
         Ok(())
     }
+}
+
+/// A manifest of an index in the repository of `name`: the tag is the index's.
+fn by_digest(name: &Reference, digest: &Digest) -> Result<Reference, PushError> {
+    let text = format!("{}@{digest}", name.name());
+    Ok(text.parse().map_err(ImageSourceError::from)?)
 }
