@@ -14,7 +14,7 @@ use wharf_build::{
 use wharf_oci::{Platform, Reference};
 
 use crate::{
-    args::{UsageError, build::BuildArgs, outputs::outputs, values},
+    args::{UsageError, attest::attestations, build::BuildArgs, outputs::outputs, values},
     machine::processors,
     report::{Code, Report},
     settings::{Project, find_project},
@@ -124,6 +124,7 @@ fn values_of(
             .map(|text| reference("--tag", text))
             .collect::<Result<_, _>>()?,
         outputs,
+        attestations: attestations(args)?,
         source_date_epoch: source_date_epoch(&build_args)?,
         build_args,
         bases: Bases {

@@ -22,7 +22,7 @@ pub(crate) struct BuildArgs {
     /// Add an annotation to the image (`[level:]key=value`)
     #[arg(long, value_name = "KEY=VALUE")]
     pub(crate) annotation: Vec<String>,
-    /// Attestation parameters (`type=sbom,generator=image`)
+    /// Attach what the image holds or how it was made (`type=sbom`, `type=provenance,mode=min|max`)
     #[arg(long, value_name = "TYPE")]
     pub(crate) attest: Vec<String>,
     /// Set a build-time variable; without a value, the environment's

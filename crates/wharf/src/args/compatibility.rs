@@ -34,6 +34,7 @@ fn table() -> String {
             None => "works".to_owned(),
             Some(Support::Ignored(why)) => format!("accepted with a warning: {why}"),
             Some(Support::Refused(why)) => format!("an error: {why}"),
+            Some(Support::Partly(why)) => format!("works, but {why}"),
         };
         let _ = writeln!(
             text,

@@ -1,5 +1,6 @@
 //! The command line: verbs, flags, and what their values mean.
 
+pub(crate) mod attest;
 pub(crate) mod build;
 pub(crate) mod cli;
 #[cfg(test)]

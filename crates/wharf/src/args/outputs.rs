@@ -135,6 +135,10 @@ fn set(output: &mut Output, field: &Field, text: &str) -> Result<(), UsageError>
         "tar" => output.tar = flag()?,
         "oci-mediatypes" => output.oci_media_types = flag()?,
         "platform-split" => output.platform_split = Some(flag()?),
+        "attestation-inline" => output.attestation_inline = Some(flag()?),
+        "attestation-prefix" if value.contains('/') => return Err(bad("no folder in attestation-prefix")),
+        "attestation-prefix" => value.clone_into(&mut output.attestation_prefix),
+        "oci-artifact" => output.oci_artifact = flag()?,
         "rewrite-timestamp" => output.rewrite_timestamp = flag()?,
         "compression" => {
             output.compression = compression(value).ok_or_else(|| bad("gzip, zstd or uncompressed"))?;

@@ -11,6 +11,8 @@ pub(crate) enum Support {
     Ignored(&'static str),
     /// Some or all of its values are an error: which, and what to do.
     Refused(&'static str),
+    /// It works but for what the row asks for, which is an error.
+    Partly(&'static str),
 }
 
 /// A flag by its long name, whether it was given, and what is done with it.
@@ -20,8 +22,8 @@ type Row = (&'static str, fn(&BuildArgs) -> bool, Support);
 pub(crate) const TABLE: &[Row] = &[
     (
         "attest",
-        |args| !args.attest.is_empty(),
-        Support::Refused("attestations are not made yet; leave it out"),
+        |args| args.attest.iter().any(|value| names_generator(value)),
+        Support::Partly(NO_GENERATOR),
     ),
     (
         "builder",
@@ -109,19 +111,14 @@ pub(crate) const TABLE: &[Row] = &[
         Support::Refused("policies are not evaluated; leave it out"),
     ),
     (
-        "provenance",
-        |args| args.provenance.as_deref().is_some_and(|value| value != "false"),
-        Support::Refused("attestations are not made yet; --provenance=false is accepted"),
-    ),
-    (
         "rm",
         |args| args.legacy.rm.is_some(),
         Support::Ignored("there are no intermediate containers"),
     ),
     (
         "sbom",
-        |args| args.sbom.as_deref().is_some_and(|value| value != "false"),
-        Support::Refused("attestations are not made yet; --sbom=false is accepted"),
+        |args| args.sbom.as_deref().is_some_and(names_generator),
+        Support::Partly(NO_GENERATOR),
     ),
     (
         "security-opt",
@@ -135,6 +132,15 @@ pub(crate) const TABLE: &[Row] = &[
     ),
 ];
 
+const NO_GENERATOR: &str =
+    "generator= is an error: wharf lists the contents itself and runs no scanner image; leave it out";
+
+/// Whether a value asks for a scanner image.
+fn names_generator(value: &str) -> bool {
+    let fields = super::fields::parse(value).unwrap_or_default();
+    fields.iter().any(|field| field.key == "generator")
+}
+
 const LEGACY: &str = "a flag of the classic builder, which buildx ignores too";
 
 /// Warnings for flags that do nothing; an error for the first that is refused.
@@ -146,7 +152,7 @@ pub(crate) fn check(args: &BuildArgs) -> Result<Vec<String>, UsageError> {
         }
         match support {
             Support::Ignored(why) => warnings.push(format!("--{flag} is ignored: {why}")),
-            Support::Refused(why) => {
+            Support::Refused(why) | Support::Partly(why) => {
                 return Err(UsageError::Refused {
                     flag: format!("--{flag}"),
                     why: (*why).to_owned(),

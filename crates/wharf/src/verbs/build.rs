@@ -2,7 +2,7 @@
 
 use std::{
     collections::VecDeque,
-    fs, io,
+    env, fs, io,
     io::Write as _,
     path::Path,
     process::ExitCode,
@@ -11,10 +11,11 @@ use std::{
 
 use serde_json::json;
 use wharf_build::{
+    attest::for_metadata,
     build::{BuildResult, build},
     error::{Blame, BuildError},
     output::{Exported, ExportedImage},
-    request::{BuildRequest, OutputKind},
+    request::{BuildRequest, OutputKind, ProvenanceMode},
 };
 use wharf_graph::{
     StepId,
@@ -26,6 +27,7 @@ use wharf_store::RecordWriter;
 
 use crate::{
     args::{
+        attest::boolean,
         build::{BuildArgs, ProgressMode},
         cli::GlobalArgs,
     },
@@ -44,7 +46,7 @@ pub(crate) fn run(global: &GlobalArgs, args: &BuildArgs) -> Result<ExitCode, Rep
     if args.check || matches!(&args.call[..], "check" | "lint") {
         return super::check::run_for_build(args);
     }
-    let requested = request(args)?;
+    let mut requested = request(args)?;
     let local = local(global)?;
     let choices = Choices {
         ca: args.wharf.ca.clone(),
@@ -58,6 +60,7 @@ pub(crate) fn run(global: &GlobalArgs, args: &BuildArgs) -> Result<ExitCode, Rep
         args.progress
     };
     let watcher = Arc::new(Watcher::new(progress::display(mode), &local)?);
+    requested.build.attestations.invocation.clone_from(&watcher.build);
     for warning in &requested.warnings {
         eprintln!("warning: {warning}");
     }
@@ -253,10 +256,39 @@ fn write_files(args: &BuildArgs, result: &BuildResult, build: &str) -> Result<()
         let mut metadata = image.map_or_else(|| json!({}), |(platforms, image)| metadata(platforms, image));
         // Builder, node, build: here there is one of the first two.
         metadata["buildx.build.ref"] = format!("wharf/wharf/{build}").into();
+        if let Some(mode) = metadata_provenance(&env::var("BUILDX_METADATA_PROVENANCE").unwrap_or_default()) {
+            add_provenance(&mut metadata, &result.provenance, mode);
+        }
         let text = serde_json::to_vec_pretty(&metadata).expect("metadata has only string keys");
         write(path, &text)?;
     }
     Ok(())
+}
+
+/// How much provenance the metadata file holds, by the value of the variable by which buildx is told so.
+fn metadata_provenance(value: &str) -> Option<ProvenanceMode> {
+    match value {
+        "max" => Some(ProvenanceMode::Max),
+        "disabled" => None,
+        value if boolean(value) == Some(false) => None,
+        _ => Some(ProvenanceMode::Min),
+    }
+}
+
+/// One key, or one for each platform.
+fn add_provenance(
+    metadata: &mut serde_json::Value,
+    provenance: &[(Platform, serde_json::Value)],
+    mode: ProvenanceMode,
+) {
+    const KEY: &str = "buildx.build.provenance";
+    if let [(_, only)] = provenance {
+        metadata[KEY] = for_metadata(only, mode);
+        return;
+    }
+    for (platform, predicate) in provenance {
+        metadata[format!("{KEY}/{platform}")] = for_metadata(predicate, mode);
+    }
 }
 
 /// The descriptor of an image says what it is for and which configuration it has; an index has neither.

@@ -4,7 +4,8 @@ use std::{collections::BTreeMap, process::ExitCode};
 
 use indicatif::HumanBytes;
 use serde_json::{Value, json};
-use wharf_oci::{Digest, Platform, Reference};
+use wharf_build::attest::{AttestationManifest, Statement};
+use wharf_oci::{Descriptor, Digest, Document, Index, Manifest, Platform, Reference};
 use wharf_store::{ImageRecord, Store};
 
 use crate::{
@@ -155,7 +156,38 @@ fn inspected(store: &Store, name: &Reference, image: &ImageRecord) -> Value {
     if !image.images.is_empty() {
         shown["images"] = manifests(image).into_iter().map(show).collect();
     }
+    if let Ok(index) = serde_json::from_value(shown["manifest"].clone()) {
+        show_attestations(&mut shown, &index, &|digest| document(store, digest));
+    }
     shown
+}
+
+/// What is said about the images of an index: the types of the predicates, and where the statements are.
+fn show_attestations(shown: &mut Value, index: &Index, fetch: &dyn Fn(&Digest) -> Option<Value>) {
+    let of_entry = |entry: &Descriptor| {
+        let about = AttestationManifest::about_of(entry)?;
+        let manifest: Manifest = serde_json::from_value(fetch(&entry.digest)?).ok()?;
+        Some(json!({
+            "about": about,
+            "digest": entry.digest,
+            "statements": statements(&manifest),
+        }))
+    };
+    let attested: Vec<_> = index.manifests.iter().filter_map(of_entry).collect();
+    if !attested.is_empty() {
+        shown["attestations"] = attested.into();
+    }
+}
+
+fn statements(manifest: &Manifest) -> Vec<Value> {
+    let shown = |statement: Statement| {
+        json!({
+            "predicate_type": statement.predicate_type,
+            "digest": statement.digest,
+            "size": statement.size,
+        })
+    };
+    Statement::of(manifest).into_iter().map(shown).collect()
 }
 
 /// Shows manifest and configuration.
@@ -169,12 +201,21 @@ pub(crate) fn inspect(global: &GlobalArgs, args: &InspectArgs) -> Result<ExitCod
             .network
             .wait(registry.pull(&name, &Platform::host()))
             .map_err(environment)?;
-        json!({
+        let mut shown = json!({
             "name": name.to_string(),
             "digest": pulled.manifest_document.descriptor.digest,
             "manifest": serde_json::from_slice::<Value>(&pulled.manifest_document.bytes).unwrap_or_default(),
             "config": serde_json::from_slice::<Value>(&pulled.config_bytes).unwrap_or_default(),
-        })
+        });
+        if let Document::Index(index) = &pulled.top.document {
+            let fetch = |digest: &Digest| {
+                let entry = name.with_digest(*digest);
+                let fetched = machine.network.wait(registry.manifest(&entry)).ok()?;
+                serde_json::from_slice(&fetched.bytes).ok()
+            };
+            show_attestations(&mut shown, index, &fetch);
+        }
+        shown
     } else {
         inspected(&local.store, &name, &find(&local.store, &name)?)
     };

@@ -8,6 +8,7 @@
     reason = "tests read better so"
 )]
 
+mod attest;
 mod busybox;
 mod context;
 mod foreign;

@@ -22,13 +22,13 @@ use crate::{
 const BACKEND: &str = "/usr/lib/git-core/git-http-backend";
 
 /// A repository with two commits, and a server for it.
-struct Repository {
+pub(crate) struct Repository {
     scratch: Scratch,
     server: FakeServer,
 }
 
 impl Repository {
-    fn new() -> Option<Self> {
+    pub(crate) fn new() -> Option<Self> {
         if !is_installed("git") || !Path::new(BACKEND).exists() {
             wharf_testkit::skip("git and its http-backend are not installed");
             return None;
@@ -64,7 +64,7 @@ impl Repository {
         self.git(&["commit", "--quiet", "--message=more"]);
     }
 
-    fn git(&self, args: &[&str]) -> String {
+    pub(crate) fn git(&self, args: &[&str]) -> String {
         fs::create_dir_all(self.work()).expect("the scratch directory is writable");
         let mut command = Command::new("git");
         command
@@ -78,7 +78,7 @@ impl Repository {
         Outcome::of(&mut command).success().stdout.trim().to_owned()
     }
 
-    fn url(&self, fragment: &str) -> String {
+    pub(crate) fn url(&self, fragment: &str) -> String {
         self.server.url(&format!("/repo.git{fragment}"))
     }
 }
