@@ -24,7 +24,7 @@ use wharf_solver::{Cancel, Limits, Observer, Solution, SolveError, solve};
 use wharf_store::Store;
 
 use crate::{
-    attest::Facts,
+    attest::{Facts, vcs},
     context::{Context, ContextFiles},
     context_source::Pin,
     emulation::Emulation,
@@ -154,6 +154,10 @@ pub fn build(
         started,
         dockerfile: &read,
         pins: pins(&held),
+        vcs: match request.attestations.provenance {
+            Some(_) => vcs::of_context(request),
+            None => serde_json::Map::new(),
+        },
     };
     let made = heal(machine, &**observer, cancel, |cancel| {
         let solution = run(&graph, request, &engine, &**observer, cancel, &read)?;

@@ -249,6 +249,16 @@ impl Git<'_> {
     }
 }
 
+/// What `git` says in a directory, in one line; `None` if it fails, or is not there.
+pub(crate) fn ask(directory: &Path, args: &[&str]) -> Option<String> {
+    let git = Git {
+        dir: directory,
+        remote: "",
+    };
+    let output = git.run("look-up", args).ok()?;
+    Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
 /// The checked-out files as a root in the store.
 fn read(source: &GitSource, files: &Path, store: &Store) -> Result<Root, GitError> {
     if !source.keep_git_dir {

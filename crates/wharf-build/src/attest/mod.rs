@@ -11,6 +11,7 @@ mod redact;
 mod request;
 mod statement;
 mod steps;
+pub(crate) mod vcs;
 
 use std::collections::BTreeMap;
 
@@ -42,6 +43,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) dockerfile: &'a ReadDockerfile,
     /// What contexts from elsewhere were.
     pub(crate) pins: BTreeMap<ContextName, Pin>,
+    /// Which checkout the context is part of.
+    pub(crate) vcs: serde_json::Map<String, Value>,
 }
 
 /// Makes the attestations of one build.

@@ -68,6 +68,9 @@ impl Attester<'_> {
             "wharfVersion": env!("CARGO_PKG_VERSION"),
         });
         let mut metadata = json!({});
+        if !self.facts.vcs.is_empty() {
+            metadata["vcs"] = self.facts.vcs.clone().into();
+        }
         if settings.mode == ProvenanceMode::Max {
             let steps = self.build_steps(target);
             metadata["source"] = self.sources(&steps);

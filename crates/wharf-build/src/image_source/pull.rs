@@ -87,14 +87,16 @@ impl Images {
         if let Some(digest) = reference.digest() {
             return Ok(Some(*digest));
         }
+        // An image of COPY --from names no manifest before its step runs.
+        let is_it = |manifest: Digest| image.digest.is_none_or(|digest| digest == manifest);
         if let Some(record) = self.store.image(&reference.to_string())?
-            && self.manifest_for(&record, platform)? == image.digest
+            && self.manifest_for(&record, platform)?.is_some_and(is_it)
         {
             return Ok(Some(record.manifest));
         }
         let tag: Option<RememberedTag> = self.store.memo(&tag_key(&reference, platform))?;
-        let same = tag.filter(|tag| Some(tag.manifest) == image.digest);
-        Ok(same.and_then(|tag| tag.top).or(image.digest))
+        let same = tag.filter(|tag| is_it(tag.manifest));
+        Ok(same.map(|tag| tag.top.unwrap_or(tag.manifest)).or(image.digest))
     }
 
     /// The manifest that an image of the store, or an answer of today, says.

@@ -434,131 +434,92 @@ fn materials_from_elsewhere_have_digests() {
     incomplete.exits(2).says("not complete: dockerfile");
 }
 
-/// Real parts of this machine: what dpkg, pip and npm know, and a program in Go.
-struct Parts {
-    contexts: Vec<String>,
-    dockerfile: String,
-    expected: Vec<&'static str>,
-}
+/// Parts of this machine: context, folder, file, and how package URLs of what it tells begin.
+const REAL: &[(&str, &str, &str, &str)] = &[
+    ("dpkg", "/var/lib/dpkg", "status", "pkg:deb/"),
+    ("os", "/usr/lib", "os-release", ""),
+    ("docs", "/usr/share/doc/dpkg", "copyright", ""),
+    ("npm", "/usr/lib/node_modules/npm", "package.json", "pkg:npm/npm@"),
+    ("registry", "/usr/bin", "docker-registry", "pkg:golang/stdlib@"),
+];
 
-fn parts() -> Parts {
-    let mut parts = Parts {
-        contexts: Vec::new(),
-        dockerfile: "FROM scratch\nCOPY Cargo.lock /src/\n".to_owned(),
-        expected: vec!["pkg:cargo/serde@"],
-    };
-    for (name, folder, file, dest, expected) in [
-        ("dpkg", "/var/lib/dpkg", "status", "/var/lib/dpkg/", "pkg:deb/"),
-        ("os", "/usr/lib", "os-release", "/usr/lib/", ""),
-        (
-            "docs",
-            "/usr/share/doc/dpkg",
-            "copyright",
-            "/usr/share/doc/dpkg/",
-            "",
-        ),
-        (
-            "npm",
-            "/usr/lib/node_modules/npm",
-            "package.json",
-            "/usr/lib/node_modules/npm/",
-            "pkg:npm/npm@",
-        ),
-        (
-            "registry",
-            "/usr/bin",
-            "docker-registry",
-            "/usr/bin/",
-            "pkg:golang/stdlib@",
-        ),
-    ] {
-        if !Path::new(folder).join(file).exists() {
-            wharf_testkit::skip(&format!("{folder}/{file} is not there"));
-            continue;
-        }
-        parts
-            .contexts
-            .extend(["--build-context".to_owned(), format!("{name}={folder}")]);
-        parts
-            .dockerfile
-            .push_str(&format!("COPY --from={name} {file} {dest}\n"));
-        parts.expected.extend((!expected.is_empty()).then_some(expected));
-    }
-    let python = Path::new("/usr/lib/python3/dist-packages");
-    let is_project =
-        |name: &&String| name.ends_with(".dist-info") && python.join(name).join("METADATA").exists();
-    if let Some(project) = python
-        .exists()
-        .then(|| names(python))
-        .iter()
-        .flatten()
-        .find(is_project)
-    {
-        parts.contexts.extend([
-            "--build-context".to_owned(),
-            format!("python={}", python.display()),
-        ]);
-        parts.dockerfile.push_str(&format!(
-            "COPY --from=python {project} {}/{project}\n",
-            python.display()
-        ));
-        parts.expected.push("pkg:pypi/");
-    }
-    parts
-}
+/// What pip and npm leave, for machines that have neither.
+const WRITTEN: &[(&str, &str, &str)] = &[
+    (
+        "site/some_thing-1.2.dist-info/METADATA",
+        "Metadata-Version: 2.4\nName: Some_Thing\nVersion: 1.2\nLicense-Expression: MIT\n",
+        "pkg:pypi/some-thing@1.2",
+    ),
+    (
+        "app/node_modules/@scope/part/package.json",
+        r#"{"name": "@scope/part", "version": "3.0.0", "license": "Nobody's"}"#,
+        "pkg:npm/%40scope/part@3.0.0",
+    ),
+];
 
 #[test]
 fn contents_of_real_parts_are_listed() {
-    let parts = parts();
     let context = TestContext::new();
     let lock = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../Cargo.lock");
-    context.write(
-        "Cargo.lock",
-        &fs::read_to_string(lock).expect("the workspace has one"),
-    );
-    context.write("Dockerfile", &parts.dockerfile);
-    let output = [
-        "build",
-        "--sbom",
-        "-o",
-        "type=oci,tar=false,dest=../out/layout",
-        "-t",
-        "example.com/parts:1",
-    ];
-    let args: Vec<_> = output
-        .iter()
-        .map(|arg| (*arg).to_owned())
-        .chain(parts.contexts)
-        .chain([".".to_owned()])
-        .collect();
+    let lock = fs::read_to_string(lock).expect("the workspace has one");
+    context.write("src/Cargo.lock", &lock);
+    let mut expected = vec!["pkg:cargo/serde@"];
+    for (path, content, purl) in WRITTEN {
+        context.write(path, content);
+        expected.push(purl);
+    }
+    let mut dockerfile = "FROM scratch\nCOPY . /\n".to_owned();
+    let output = "type=oci,tar=false,dest=../out/layout";
+    let mut args = ["build", "--sbom", "-o", output, "-t", "example.com/parts:1"]
+        .map(str::to_owned)
+        .to_vec();
+    for (name, folder, file, purl) in REAL {
+        if Path::new(folder).join(file).exists() {
+            args.extend(["--build-context".to_owned(), format!("{name}={folder}")]);
+            dockerfile.push_str(&format!("COPY --from={name} {file} {folder}/\n"));
+            expected.push(purl);
+        }
+    }
+    context.write("Dockerfile", &dockerfile);
+    args.push(".".to_owned());
     context.wharf(&args).success();
     let layout = Layout(context.out("layout"));
     let document = layout.predicate(SPDX);
     is_well_formed(&document);
     let packages = document["packages"].as_array().expect("packages");
-    let purls: Vec<_> = packages
-        .iter()
-        .filter_map(|package| package.pointer("/externalRefs/0/referenceLocator")?.as_str())
-        .collect();
-    for expected in parts.expected {
-        assert!(
-            purls.iter().any(|purl| purl.starts_with(expected)),
-            "{expected} is missing"
-        );
+    let purl = |package: &Value| {
+        package
+            .pointer("/externalRefs/0/referenceLocator")?
+            .as_str()
+            .map(str::to_owned)
+    };
+    let purls: Vec<_> = packages.iter().filter_map(purl).collect();
+    for expected in expected {
+        let found = purls.iter().any(|purl| purl.starts_with(expected));
+        assert!(found, "{expected} is missing");
     }
     // Each file that tells of packages is in a layer of the image.
     let manifest = layout.blob(text(&layout.top(), "/manifests/0/digest"));
     let layers = manifest["layers"].to_string();
     for file in document["files"].as_array().expect("files") {
-        let comment = text(file, "/comment").strip_prefix("layerID: ").expect("a layer");
-        assert!(layers.contains(comment), "{file}");
+        let comment = text(file, "/comment").strip_prefix("layerID: ");
+        assert!(layers.contains(comment.expect("a layer")), "{file}");
     }
-    let serde = packages
-        .iter()
-        .find(|package| package["name"] == "serde")
-        .expect("it is locked");
-    assert_eq!(serde["checksums"][0]["algorithm"], "SHA256");
-    assert_eq!(serde["sourceInfo"], "found in /src/Cargo.lock");
+    let named = |name: &str| {
+        packages
+            .iter()
+            .find(|package| package["name"] == name)
+            .expect("it is there")
+    };
+    assert_eq!(named("serde")["checksums"][0]["algorithm"], "SHA256");
+    assert_eq!(named("serde")["sourceInfo"], "found in /src/Cargo.lock");
+    assert_eq!(named("Some_Thing")["licenseDeclared"], "MIT");
+    let odd = text(named("@scope/part"), "/licenseDeclared");
+    let texts = &document["hasExtractedLicensingInfos"];
+    let told = texts
+        .as_array()
+        .and_then(|texts| texts.iter().find(|one| one["licenseId"] == odd));
+    assert_eq!(told.expect("its text is kept")["extractedText"], "Nobody's");
 }
 
 /// What SPDX 2.3 demands: fields, identifiers that are none twice, relations between what is there.
@@ -809,6 +770,82 @@ fn pushed_and_read_back() {
     );
     // As BuildKit has it: what the tag names, which is the index.
     assert_eq!(format!("sha256:{}", text(base, "/digest/sha256")), digest);
+    other.write(
+        "Dockerfile",
+        &format!("FROM scratch\nCOPY --from={name} /hello /\n"),
+    );
+    other.wharf(flags).success();
+    let copied = Layout(other.out("layout")).predicate(SLSA);
+    assert_eq!(&copied["buildDefinition"]["resolvedDependencies"][0], base);
+}
+
+#[test]
+fn each_platform_has_attestations_of_its_own() {
+    let (context, layout) = copied(&[
+        "--platform=linux/amd64,linux/arm64",
+        "--sbom",
+        "--provenance=mode=min",
+        "-o",
+        "type=local,dest=../out/split",
+        "-o",
+        "type=image",
+        "--metadata-file=../out/meta.json",
+    ]);
+    let top = layout.top();
+    let entries = top["manifests"].as_array().expect("an index");
+    assert_eq!(entries.len(), 4);
+    for (image, attestations) in entries[..2].iter().zip(&entries[2..]) {
+        let about = &attestations["annotations"]["vnd.docker.reference.digest"];
+        assert_eq!(about, &image["digest"]);
+        let manifest = layout.blob(text(attestations, "/digest"));
+        let statement = layout.blob(text(&manifest, "/layers/1/digest"));
+        let architecture = text(image, "/platform/architecture");
+        assert!(text(&statement, "/subject/0/name").ends_with(architecture));
+    }
+    for platform in ["linux_amd64", "linux_arm64"] {
+        let written = names(&context.out("split").join(platform));
+        assert_eq!(
+            written,
+            ["Cargo.lock", "one", "provenance.json", "sbom.spdx.json"]
+        );
+    }
+    let meta = fs::read(context.out("meta.json")).expect("it was asked for");
+    let meta: Value = serde_json::from_slice(&meta).expect("JSON");
+    assert!(
+        meta["buildx.build.provenance/linux/arm64"]["builder"].is_object(),
+        "{meta}"
+    );
+    let shown = context.wharf(["inspect", "example.com/a:1"]).success().json();
+    assert_eq!(shown["attestations"].as_array().map(Vec::len), Some(2));
+    assert_eq!(shown["images"].as_array().map(Vec::len), Some(2));
+}
+
+#[test]
+fn a_context_under_version_control_is_named_by_its_commit() {
+    let Some(repository) = Repository::new() else {
+        return;
+    };
+    let context = TestContext::new();
+    repository.git(&[
+        "remote",
+        "add",
+        "origin",
+        "https://user:hunter2@example.com/own.git",
+    ]);
+    let below = repository.work().join("sub").display().to_string();
+    let output = "type=oci,tar=false,dest=../out/layout";
+    context
+        .wharf(["build", "--provenance=mode=min", "-o", output, &below])
+        .success();
+    let predicate = Layout(context.out("layout")).predicate(SLSA);
+    let vcs = &predicate["runDetails"]["metadata"]["buildkit_metadata"]["vcs"];
+    let expected = json!({
+        "revision": repository.git(&["rev-parse", "HEAD"]),
+        "source": "https://xxxxx:xxxxx@example.com/own.git",
+        "localdir:context": "sub",
+        "localdir:dockerfile": "sub",
+    });
+    assert_eq!(vcs, &expected);
 }
 
 #[test]

@@ -51,7 +51,7 @@ impl Repository {
         Some(repository)
     }
 
-    fn work(&self) -> PathBuf {
+    pub(crate) fn work(&self) -> PathBuf {
         self.scratch.join("repo.git")
     }
 
