@@ -1,7 +1,8 @@
-//! An image of an OCI layout: its configuration, and its layers one upon the other. It is read with nothing of wharf's own: what
+//! The images of an OCI layout: their configurations, and their layers one upon the other. They are read with nothing of wharf's own: what
 //! judges wharf must not share its mistakes.
 
 use std::{
+    collections::BTreeMap,
     fs,
     io::{BufReader, Read},
     path::{Path, PathBuf},
@@ -12,7 +13,7 @@ use serde_json::Value;
 
 use super::tree::Tree;
 
-/// What a layout's only image is.
+/// What an image is.
 pub(crate) struct Image {
     /// The configuration document.
     pub(crate) config: Value,
@@ -22,9 +23,28 @@ pub(crate) struct Image {
     pub(crate) tree: Tree,
 }
 
-/// Reads the only image of `layout`.
-pub(crate) fn read(layout: &Path) -> Result<Image, String> {
-    let manifest = json(&blob(layout, &manifest_digest(layout)?))?;
+/// Reads what `layout` names: one image, without a name, or those of an index, by their platforms as the index writes them.
+pub(crate) fn read(layout: &Path) -> Result<BTreeMap<String, Image>, String> {
+    let document = json(&blob(layout, &manifest_digest(layout)?))?;
+    let Some(manifests) = document["manifests"].as_array() else {
+        return Ok([(String::new(), read_image(layout, &document)?)].into());
+    };
+    manifests
+        .iter()
+        .map(|entry| {
+            let manifest = json(&blob(layout, digest_of(entry)?))?;
+            Ok((platform(entry), read_image(layout, &manifest)?))
+        })
+        .collect()
+}
+
+fn platform(entry: &Value) -> String {
+    let fields = ["os", "architecture", "variant"].map(|name| entry["platform"][name].as_str());
+    let words: Vec<_> = fields.into_iter().flatten().collect();
+    words.join("/") + " "
+}
+
+fn read_image(layout: &Path, manifest: &Value) -> Result<Image, String> {
     let layers = manifest["layers"].as_array().cloned().unwrap_or_default();
     let mut tree = Tree::default();
     for layer in &layers {

@@ -43,7 +43,7 @@ fn all(case: &Case, ours: &Built, theirs: &Built) -> Vec<String> {
             .map(|(who, _)| format!("{who} builds what has to fail"))
             .collect(),
         (None, Some(ours), Some(theirs)) => match (image::read(ours), image::read(theirs)) {
-            (Ok(ours), Ok(theirs)) => images(&ours, &theirs),
+            (Ok(ours), Ok(theirs)) => platforms(&ours, &theirs),
             (ours, theirs) => [ours.err(), theirs.err()].into_iter().flatten().collect(),
         },
         (None, ..) => [("wharf", ours), ("the reference", theirs)]
@@ -68,6 +68,26 @@ fn named(failure: &Failure, ours: &Built) -> Vec<String> {
 fn tail(messages: &str) -> String {
     let lines: Vec<_> = messages.lines().collect();
     lines[lines.len().saturating_sub(8)..].join("\n")
+}
+
+/// The images of each platform; both have to have the same ones.
+fn platforms(ours: &BTreeMap<String, Image>, theirs: &BTreeMap<String, Image>) -> Vec<String> {
+    if !ours.keys().eq(theirs.keys()) {
+        let names = |images: &BTreeMap<String, Image>| images.keys().cloned().collect::<String>();
+        return vec![format!(
+            "platforms: {}\ninstead of {}",
+            names(ours),
+            names(theirs)
+        )];
+    }
+    let each = ours.iter().zip(theirs.values());
+    let of_platform = |((name, ours), theirs): ((&String, &Image), &Image)| {
+        let differences = images(ours, theirs).into_iter();
+        differences
+            .map(|difference| format!("{name}{difference}"))
+            .collect::<Vec<_>>()
+    };
+    each.flat_map(of_platform).collect()
 }
 
 fn images(ours: &Image, theirs: &Image) -> Vec<String> {

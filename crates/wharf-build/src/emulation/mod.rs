@@ -126,6 +126,19 @@ impl Emulation {
         Ok(emulators)
     }
 
+    /// The other platforms whose programs run here, and whether only under emulators of wharf's own.
+    pub fn platforms(&self) -> Vec<(Platform, bool)> {
+        let host = Platform::host().architecture;
+        architectures()
+            .filter(|architecture| architecture.name != host)
+            .map(|architecture| Platform::new("linux", architecture.name, ""))
+            .filter_map(|platform| {
+                let emulators = self.emulators(&platform).ok()?;
+                Some((platform, !emulators.is_empty()))
+            })
+            .collect()
+    }
+
     fn find(&self, platform: &Platform) -> Result<Vec<Emulator>, EmulationError> {
         let architecture = architectures()
             .find(|known| known.name == platform.architecture && platform.os == "linux")

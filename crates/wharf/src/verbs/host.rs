@@ -2,11 +2,13 @@
 
 use std::process::ExitCode;
 
+use serde_json::json;
+use wharf_oci::Platform;
 use wharf_sandbox::host::probe;
 
 use crate::{
     args::cli::{FormatArgs, GlobalArgs},
-    machine::local,
+    machine::{Choices, local, machine},
     report::{Code, Report},
     stdout::out,
 };
@@ -20,11 +22,14 @@ pub(crate) fn run(global: &GlobalArgs, format: &FormatArgs) -> Result<ExitCode, 
         .map_err(|error| Report::new(Code::Environment, error))?;
     let report =
         probe(local.sandbox(), scratch.path()).map_err(|error| Report::new(Code::Environment, error))?;
+    let platforms = machine(&local, &Choices::default())?.emulation.platforms();
     if format.json {
-        out!(
-            "{}",
-            serde_json::to_string_pretty(&report).expect("a report has only string keys")
-        );
+        let mut shown = json!(report);
+        shown["platforms"] = platforms
+            .iter()
+            .map(|(platform, emulated)| json!({"platform": platform.to_string(), "emulated": emulated}))
+            .collect();
+        out!("{shown:#}");
         return Ok(ExitCode::SUCCESS);
     }
     for finding in &report.findings {
@@ -36,9 +41,31 @@ pub(crate) fn run(global: &GlobalArgs, format: &FormatArgs) -> Result<ExitCode, 
             out!("     {:<18} → {remedy}", "");
         }
     }
+    say_platforms(&platforms);
     match report.rung {
         Some(rung) => out!("steps run on the rung `{}`", format!("{rung:?}").to_lowercase()),
         None => out!("steps cannot run here"),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Which programs of other processors steps may run.
+fn say_platforms(platforms: &[(Platform, bool)]) {
+    for (emulated, how) in [
+        (false, "as the machine is set up"),
+        (true, "under QEMU, for the step alone"),
+    ] {
+        let these = platforms.iter().filter(|(_, needs)| *needs == emulated);
+        let names: Vec<_> = these.map(|(platform, _)| platform.to_string()).collect();
+        if !names.is_empty() {
+            out!("{:<4} {:<18} {how}: {}", "yes", "platforms", names.join(", "));
+        }
+    }
+    if platforms.iter().all(|(_, emulated)| !emulated) {
+        out!("{:<4} {:<18} no emulator for others in PATH", "no", "platforms");
+        out!(
+            "     {:<18} → install qemu-user-static to run steps for other processors",
+            ""
+        );
+    }
 }

@@ -132,3 +132,18 @@ fn said(command: &mut Command) -> Result<(), String> {
         String::from_utf8_lossy(&output.stderr)
     ))
 }
+
+/// What registers the emulator with these flags.
+pub(crate) fn rule(flags: &str) -> String {
+    let magic = r"\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00";
+    let mask = r"\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff";
+    let machine = if cfg!(target_arch = "aarch64") {
+        r"\x3e\x00"
+    } else {
+        r"\xb7\x00"
+    };
+    format!(
+        ":test:M::{magic}{machine}:{mask}:/usr/bin/{}:{flags}",
+        FOREIGN.qemu
+    )
+}

@@ -6,7 +6,7 @@ use serde_json::Value;
 use wharf_testkit::docker_registry::{DockerRegistry, Setup};
 
 use crate::{
-    context::{TestContext, names},
+    context::{TestContext, names, started_by},
     foreign::{self, FOREIGN, HOST},
     outcome::Outcome,
     programs::tool,
@@ -57,7 +57,7 @@ fn one_foreign_platform_needs_no_emulator_where_nothing_runs() {
         ("linux/arm/v6", "linux/arm/v6"),
         ("linux/arm", "linux/arm/v7"),
         ("linux/s390x", "linux/s390x"),
-        ("windows/amd64", "windows/amd64"),
+        ("freebsd/amd64", "freebsd/amd64"),
     ] {
         let args = ["-t", "image", "--platform", wanted];
         let Some(built) = context.build(COMPILED, &args) else {
@@ -425,4 +425,105 @@ fn without_an_emulator_the_step_is_named_before_anything_runs() {
         .never_says("DONE");
     let unknown = context.wharf(["build", "--platform=plan9/amd64", "."]).exits(3);
     unknown.says("plan9/amd64").says("RUN");
+}
+
+#[test]
+fn what_a_machine_runs_is_tried_and_told() {
+    let context = TestContext::new();
+    if foreign::provide(&context).is_none() {
+        return;
+    }
+    let report = context.wharf(["host", "--json"]).success().json();
+    let platforms = report["platforms"].as_array().expect("a list");
+    let found = platforms.iter().find(|each| each["platform"] == FOREIGN.platform);
+    assert!(found.is_some(), "{platforms:?}");
+    // QEMU runs a program of every other architecture that is known: the programs that are tried are right.
+    assert_eq!(platforms.len(), 9, "{platforms:?}");
+    let told = context.wharf(["host"]).success().stdout;
+    assert!(told.contains(FOREIGN.platform), "{told}");
+}
+
+#[test]
+fn a_base_of_another_architecture_than_the_build_is_refused() {
+    let context = TestContext::new();
+    context.write(
+        "wharf.toml",
+        "[base.small]\ndebian = \"bookworm\"\narchitectures = [\"s390x\"]\n",
+    );
+    context.write("Dockerfile", "FROM small\n");
+    let refused = context.wharf(["build", "."]).exits(2);
+    refused
+        .says("begins with s390x")
+        .says(HOST)
+        .says("hint: leave `architectures` out");
+}
+
+#[test]
+fn a_foreign_base_without_an_emulator_says_what_is_missing() {
+    let context = TestContext::new();
+    context.write("wharf.toml", "[base.small]\ndebian = \"bookworm\"\n");
+    context.write("Dockerfile", "FROM small\n");
+    let mut command = context.command(["build", "--platform=linux/s390x", "."]);
+    let failed = Outcome::of(command.env("PATH", "/nonexistent"));
+    if failed.stderr.contains("base small") {
+        return wharf_testkit::skip("this machine has an emulator registered for everybody");
+    }
+    failed
+        .exits(3)
+        .says("Dockerfile:1:6")
+        .says("qemu-s390x-static")
+        .says("hint:");
+}
+
+/// Runs `$@` as root of a user namespace in which all ids are what they are, with `$RULE` as the only rule of its binfmt_misc.
+const WITH_A_RULE: &str = r#"
+    mkfifo go
+    unshare --user --keep-caps --mount sh -c '
+        read -r _ < go
+        mount -t binfmt_misc none /proc/sys/fs/binfmt_misc || exit 77
+        printf "%s" "$RULE" > /proc/sys/fs/binfmt_misc/register || exit 77
+        PATH=/nonexistent
+        exec "$@"' - "$@" &
+    while [ "$(readlink /proc/$!/ns/user)" = "$(readlink /proc/self/ns/user)" ]; do sleep 0.01; done
+    echo '0 0 4294967295' > /proc/$!/uid_map
+    echo '0 0 4294967295' > /proc/$!/gid_map
+    echo > go
+    wait $!
+"#;
+
+#[test]
+fn an_emulator_that_is_registered_for_everybody_is_used() {
+    let context = TestContext::new();
+    if !rustix::process::geteuid().is_root() {
+        return wharf_testkit::skip("only root maps all ids");
+    }
+    if foreign::provide(&context).is_none() {
+        return;
+    }
+    context.write("Dockerfile", &with_steps("RUN uname -m > /machine\n"));
+    for (flags, works) in [("OCF", true), ("OC", false)] {
+        let output = "type=local,dest=../out/files";
+        let args = [
+            "build",
+            "--no-cache",
+            "--platform",
+            FOREIGN.platform,
+            "-o",
+            output,
+            ".",
+        ];
+        let mut command = started_by(&["sh", "-c", WITH_A_RULE, "-"], &context.command(args));
+        let built = Outcome::of(command.env("RULE", foreign::rule(flags)));
+        let _ = fs::remove_file(context.path("go"));
+        if built.code == 77 {
+            return wharf_testkit::skip("user namespaces have no binfmt_misc (Linux 6.7)");
+        }
+        if works {
+            built.success();
+            let made = fs::read_to_string(context.out("files/machine")).expect("it was made");
+            assert_eq!(made.trim(), FOREIGN.machine);
+        } else {
+            built.exits(3).says("registered without the flag F");
+        }
+    }
 }
