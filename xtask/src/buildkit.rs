@@ -1,4 +1,4 @@
-//! The reference builder: BuildKit's daemon and client, built from the module in `bench/buildkit`, and one daemon at work.
+//! The reference builder: BuildKit's daemon and clients, built from the module in `bench/buildkit`, and one daemon at work.
 
 use std::{
     fs,
@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::stage;
+use crate::{go, stage};
 
 /// Names the version, with the digests of everything it is made of beside it.
 const MODULE: &str = "bench/buildkit";
@@ -17,13 +17,15 @@ const MODULE: &str = "bench/buildkit";
 /// Kept between runs: the build takes minutes.
 const PROGRAMS: &str = "target/buildkit";
 
+const PROGRAMS_IN_IT: [&str; 3] = ["buildkitd", "buildctl", "lint"];
+
 /// How long a daemon may take to answer; a busy machine needs some seconds.
 const START: Duration = Duration::from_mins(1);
 
 /// A daemon with a state and a socket of its own, ended when dropped.
 pub(crate) struct Daemon {
     process: Child,
-    client: PathBuf,
+    programs: PathBuf,
     address: String,
 }
 
@@ -40,7 +42,7 @@ impl Daemon {
             .map_err(|error| format!("buildkitd: {error}"))?;
         let mut daemon = Self {
             process,
-            client: programs.join("buildctl"),
+            programs,
             address,
         };
         daemon.wait_for(&socket)?;
@@ -49,9 +51,16 @@ impl Daemon {
 
     /// A build by its built-in Dockerfile frontend; what to build is for the caller to add.
     pub(crate) fn build(&self) -> Command {
-        let mut command = Command::new(&self.client);
+        let mut command = Command::new(self.programs.join("buildctl"));
         command.args(["--addr", &self.address, "build", "--progress=plain"]);
         command.args(["--frontend", "dockerfile.v0"]);
+        command
+    }
+
+    /// What its linter finds, as JSON; what to check is for the caller to add.
+    pub(crate) fn lint(&self) -> Command {
+        let mut command = Command::new(self.programs.join("lint"));
+        command.args(["--addr", &self.address]);
         command
     }
 
@@ -97,24 +106,27 @@ fn beside(socket: &Path) -> String {
     socket.with_file_name("log").display().to_string()
 }
 
-/// Builds both programs when the module is younger than they are, and says where they are.
+/// Builds the programs when the module is younger than they are, and says where they are.
 pub(crate) fn programs() -> Result<PathBuf, String> {
     let programs = std::path::absolute(PROGRAMS).map_err(|error| error.to_string())?;
-    if is_current(&programs.join("buildkitd")) && is_current(&programs.join("buildctl")) {
+    if PROGRAMS_IN_IT.iter().all(|name| is_current(&programs.join(name))) {
         return Ok(programs);
     }
     println!("building BuildKit: minutes, once");
     fs::create_dir_all(&programs).map_err(|error| error.to_string())?;
     stage::run(
-        Command::new("go")
+        Command::new(go::program()?)
             .args(["build", "-trimpath", "-o"])
             .arg(&programs)
             .args([
                 "github.com/moby/buildkit/cmd/buildkitd",
                 "github.com/moby/buildkit/cmd/buildctl",
+                "./lint",
             ])
             .current_dir(MODULE)
-            .env("CGO_ENABLED", "0"),
+            .env("CGO_ENABLED", "0")
+            .env("GOTOOLCHAIN", "local")
+            .env_remove("GOROOT"),
     )?;
     Ok(programs)
 }

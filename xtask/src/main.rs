@@ -6,6 +6,7 @@ mod bench;
 mod buildkit;
 mod conformance;
 mod fuzz;
+mod go;
 mod setup;
 mod stage;
 mod test;

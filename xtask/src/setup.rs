@@ -2,7 +2,7 @@
 
 use std::{path::Path, process::Command};
 
-use crate::stage;
+use crate::{go, stage};
 
 /// A program that tests call, and the Debian package that brings it.
 const NEEDS: &[(&str, &str)] = &[
@@ -31,12 +31,28 @@ const NEEDS: &[(&str, &str)] = &[
 /// The ordinary user as whom rootless tests run when the tests were started by root.
 const TEST_USER: &str = "wharf-test";
 
-/// Installs the missing packages when root; otherwise names them. Also makes the user and opens the device that rootless
-/// tests need.
+/// Installs the missing packages when root; otherwise names them.
 fn run_as_root() -> Result<(), String> {
     install()?;
+    rootless().map(drop)
+}
+
+/// Makes the user and opens the device that rootless builds need, and says who it is: user and group.
+pub(crate) fn rootless() -> Result<(u32, u32), String> {
     make_user()?;
-    open_fuse()
+    open_fuse()?;
+    Ok((id("--user")?, id("--group")?))
+}
+
+fn id(which: &str) -> Result<u32, String> {
+    let output = Command::new("id")
+        .args([which, TEST_USER])
+        .output()
+        .map_err(|error| format!("id: {error}"))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    text.trim()
+        .parse()
+        .map_err(|_| format!("there is no user {TEST_USER}"))
 }
 
 /// Everything that this machine's user may do.
@@ -44,8 +60,8 @@ pub(crate) fn run() -> Result<(), String> {
     if is_root() {
         return run_as_root();
     }
-    for (program, package) in missing() {
-        println!("missing: {program} (Debian package {package}): the tests that need it are skipped");
+    for package in missing() {
+        println!("missing: Debian's package {package}: the tests that need it are skipped");
     }
     Ok(())
 }
@@ -55,15 +71,15 @@ pub(crate) fn is_root() -> bool {
     std::fs::metadata("/proc/self").is_ok_and(|info| std::os::unix::fs::MetadataExt::uid(&info) == 0)
 }
 
-fn missing() -> Vec<&'static (&'static str, &'static str)> {
-    NEEDS
-        .iter()
-        .filter(|(program, _)| !Path::new(program).exists())
-        .collect()
+/// The packages to install.
+fn missing() -> Vec<&'static str> {
+    let programs = NEEDS.iter().filter(|(program, _)| !Path::new(program).exists());
+    let go = (!go::is_there()).then_some(go::PACKAGE);
+    programs.map(|(_, package)| *package).chain(go).collect()
 }
 
 fn install() -> Result<(), String> {
-    let packages: Vec<_> = missing().into_iter().map(|(_, package)| *package).collect();
+    let packages = missing();
     if packages.is_empty() {
         return Ok(());
     }

@@ -8,8 +8,15 @@ use std::{
 /// What became of one stage.
 pub(crate) struct Outcome {
     title: String,
-    failure: Option<String>,
+    verdict: Verdict,
     took: Duration,
+}
+
+#[derive(PartialEq, Eq)]
+enum Verdict {
+    Passed,
+    Failed,
+    Skipped,
 }
 
 /// Runs stages one after the other, whether or not those before them failed: a reader wants all failures at once.
@@ -29,8 +36,18 @@ impl Pipeline {
         }
         self.outcomes.push(Outcome {
             title: title.to_owned(),
-            failure,
+            verdict: failure.map_or(Verdict::Passed, |_| Verdict::Failed),
             took: start.elapsed(),
+        });
+    }
+
+    /// Says that what `title` names is not run, and why: a stage that is skipped is not one that passed.
+    pub(crate) fn skip(&mut self, title: &str, why: &str) {
+        println!("\n=== {title}\nskipped: {title}: {why}");
+        self.outcomes.push(Outcome {
+            title: title.to_owned(),
+            verdict: Verdict::Skipped,
+            took: Duration::ZERO,
         });
     }
 
@@ -43,23 +60,24 @@ impl Pipeline {
     pub(crate) fn finish(self) -> Result<(), String> {
         println!("\n=== summary");
         for outcome in &self.outcomes {
-            let verdict = if outcome.failure.is_none() { "ok" } else { "FAILED" };
+            let verdict = match outcome.verdict {
+                Verdict::Passed => "ok",
+                Verdict::Failed => "FAILED",
+                Verdict::Skipped => "skipped",
+            };
             println!(
                 "{verdict:<7} {:>6.1} s  {}",
                 outcome.took.as_secs_f64(),
                 outcome.title
             );
         }
-        let failed: Vec<_> = self
-            .outcomes
-            .iter()
-            .filter(|o| o.failure.is_some())
-            .map(|o| &o.title[..])
-            .collect();
+        let having = |verdict| self.outcomes.iter().filter(move |o| o.verdict == verdict);
+        let failed: Vec<_> = having(Verdict::Failed).map(|o| &o.title[..]).collect();
         println!(
-            "stages: {} passed, {} failed",
-            self.outcomes.len() - failed.len(),
-            failed.len()
+            "stages: {} passed, {} failed, {} skipped",
+            having(Verdict::Passed).count(),
+            failed.len(),
+            having(Verdict::Skipped).count()
         );
         if failed.is_empty() {
             Ok(())

@@ -3,7 +3,7 @@
 use std::{fs, path::PathBuf, process::Command};
 
 use crate::{
-    arrows, fuzz, setup,
+    arrows, conformance, fuzz, setup,
     stage::{self, Pipeline, cargo},
 };
 
@@ -50,6 +50,7 @@ pub(crate) fn run(length: Length) -> Result<(), String> {
         .env("RUSTDOCFLAGS", "-D warnings -A rustdoc::private_intra_doc_links"),
     );
     pipeline.stage("tests", || run_tests(length));
+    conformance(&mut pipeline);
     pipeline.stage("fuzzing", || match length {
         Length::Short => fuzz::run(60, fuzz::FIXED),
         Length::Heavy => fuzz::run(600, 0),
@@ -86,10 +87,23 @@ fn tests(length: Length) -> Command {
     if length == Length::Heavy {
         command.env("WHARF_TEST_HEAVY", "1");
     }
-    if std::env::var_os("CI").is_some() && setup::is_root() {
+    if nothing_may_be_skipped() {
         command.env("WHARF_TEST_REQUIRE_ALL", "1");
     }
     command
+}
+
+/// As root in CI everything can be installed, so that there is no reason to skip.
+fn nothing_may_be_skipped() -> bool {
+    std::env::var_os("CI").is_some() && setup::is_root()
+}
+
+fn conformance(pipeline: &mut Pipeline) {
+    match conformance::lacks() {
+        Some(why) if !nothing_may_be_skipped() => pipeline.skip("conformance", &why),
+        Some(why) => pipeline.stage("conformance", || Err(why)),
+        None => pipeline.stage("conformance", || conformance::run("")),
+    }
 }
 
 /// `cargo deny` without its advisory database, which needs a network that CI may not have.

@@ -13,8 +13,8 @@ use std::{
 
 use wharf_dockerfile::Dockerfile;
 use wharf_graph::{
-    BaseImage, BaseRequest, Bases, ContextName, Graph, HostAlias, LowerOptions, NamedContext as LowerContext,
-    NetworkMode, NoCache, Op, PullPolicy, Ulimit,
+    BaseImage, BaseRequest, Bases, ContextName, Graph, HostAlias, LowerError, LowerOptions,
+    NamedContext as LowerContext, NetworkMode, NoCache, Op, PullPolicy, Ulimit,
     event::{Event, PhaseFinished, PhaseId, PhaseKind, PhaseStarted, StepInfo, Warning},
     lower, required_bases,
 };
@@ -25,6 +25,7 @@ use wharf_store::Store;
 
 use crate::{
     attest::{Facts, vcs},
+    check,
     context::{Context, ContextFiles},
     context_source::Pin,
     emulation::Emulation,
@@ -132,19 +133,10 @@ pub fn build(
     let phases = Phases::new(&**observer);
     let started = jiff::Timestamp::now();
     let agents = agents(request, machine)?;
-    machine
-        .images
-        .begin(&request.bases, request.pull, Some(Arc::clone(observer)), cancel);
-    let (contexts, held) = open_contexts(request, machine)?;
-    let read = phases.phase(PhaseKind::Read, "read the Dockerfile", || {
-        read::read(request, &contexts)
-    })?;
-    if let Some(path) = &read.path {
-        machine.images.set_from_lock(FromLock::read(path)?);
-    }
-    let contexts = with_ignore_file(request, contexts, &read)?;
+    let opened = open(request, machine, observer, cancel, &phases)?;
+    let Opened { contexts, held, read } = opened;
     let dockerfile = read::parse(&read)?;
-    let graph = lower_graph(request, machine, &dockerfile, &read, &phases)?;
+    let graph = lower_graph(request, machine, &dockerfile, &read, &contexts, &phases)?;
     observer.observe(Event::GraphKnown {
         steps: graph.steps.iter().map(info).collect(),
     });
@@ -173,6 +165,39 @@ pub fn build(
     Ok(BuildResult {
         exported: made.exported,
         provenance: made.provenance,
+    })
+}
+
+/// What a build begins with.
+pub(crate) struct Opened {
+    pub(crate) contexts: Contexts,
+    /// Keeps those contexts alive that were unpacked for this build.
+    held: HeldContexts,
+    pub(crate) read: ReadDockerfile,
+}
+
+/// Opens the contexts and reads the Dockerfile.
+pub(crate) fn open(
+    request: &BuildRequest,
+    machine: &Machine,
+    observer: &Arc<dyn Observer + Send + Sync>,
+    cancel: &Cancel,
+    phases: &Phases<'_>,
+) -> Result<Opened, BuildError> {
+    machine
+        .images
+        .begin(&request.bases, request.pull, Some(Arc::clone(observer)), cancel);
+    let (contexts, held) = open_contexts(request, machine)?;
+    let read = phases.phase(PhaseKind::Read, "read the Dockerfile", || {
+        read::read(request, &contexts)
+    })?;
+    if let Some(path) = &read.path {
+        machine.images.set_from_lock(FromLock::read(path)?);
+    }
+    Ok(Opened {
+        contexts: with_ignore_file(request, contexts, &read)?,
+        held,
+        read,
     })
 }
 
@@ -295,22 +320,52 @@ fn lower_graph(
     machine: &Machine,
     dockerfile: &Dockerfile,
     read: &ReadDockerfile,
+    contexts: &Contexts,
     phases: &Phases<'_>,
 ) -> Result<Graph, BuildError> {
     let options = lower_options(request);
-    let wrong = |errors: Vec<_>| BuildError::lowering(read, dockerfile, &errors);
+    let bases = resolve_bases(dockerfile, &options, machine, phases).map_err(|why| match why {
+        Unresolved::Stages(errors) => BuildError::lowering(read, dockerfile, &errors),
+        Unresolved::Base(request, error) => BuildError::base(read, dockerfile, &request, *error),
+    })?;
+    let inputs = check::Inputs {
+        dockerfile,
+        options: &options,
+        bases: &bases,
+        contexts,
+    };
+    inputs.refuse(read)?;
+    lower(dockerfile, &options, &bases).map_err(|errors| BuildError::lowering(read, dockerfile, &errors))
+}
+
+/// Why the bases of a Dockerfile are not known.
+pub(crate) enum Unresolved {
+    /// Nobody can tell which they are.
+    Stages(Vec<LowerError>),
+    /// One cannot be had.
+    Base(Box<BaseRequest>, Box<ImageSourceError>),
+}
+
+/// All that lowering has to know of bases.
+pub(crate) fn resolve_bases(
+    dockerfile: &Dockerfile,
+    options: &LowerOptions,
+    machine: &Machine,
+    phases: &Phases<'_>,
+) -> Result<Bases, Unresolved> {
     let mut bases = Bases::new();
     loop {
-        let wanted = required_bases(dockerfile, &options, &bases).map_err(wrong)?;
+        let wanted = required_bases(dockerfile, options, &bases).map_err(Unresolved::Stages)?;
         if wanted.is_empty() {
-            break;
+            return Ok(bases);
         }
         for (request, found) in resolve_all(wanted, machine, phases) {
-            let image = found.map_err(|error| BuildError::base(read, dockerfile, &request, error))?;
-            bases.insert(request, image);
+            match found {
+                Ok(image) => bases.insert(request, image),
+                Err(error) => return Err(Unresolved::Base(Box::new(request), Box::new(error))),
+            }
         }
     }
-    lower(dockerfile, &options, &bases).map_err(wrong)
 }
 
 /// Asks for all bases at once: each is a wait for a network, or minutes of making it.
@@ -342,7 +397,7 @@ fn resolve_all(
     })
 }
 
-fn lower_options(request: &BuildRequest) -> LowerOptions {
+pub(crate) fn lower_options(request: &BuildRequest) -> LowerOptions {
     let mut build_args: BTreeMap<_, _> = request
         .build_args
         .iter()

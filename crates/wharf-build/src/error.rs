@@ -53,6 +53,22 @@ pub enum BuildError {
         /// Each error at its place.
         excerpts: Vec<Excerpt>,
     },
+    /// The options of `# check=` make no sense.
+    #[error("cannot read the options of check")]
+    CheckOptions {
+        /// Where they are, when they are in the Dockerfile.
+        excerpt: Option<Excerpt>,
+        /// Why not.
+        source: wharf_dockerfile::lint::CheckConfigError,
+    },
+    /// Rules do not like the Dockerfile, and `# check=error=true` makes that an error.
+    #[error("lint violation found for rules: {rules}")]
+    Lint {
+        /// Their names.
+        rules: String,
+        /// Each finding at its place.
+        excerpts: Vec<Excerpt>,
+    },
     /// A base image cannot be had.
     #[error("cannot use the base {name}")]
     Base {
@@ -104,7 +120,7 @@ impl Excerpt {
         }
     }
 
-    fn of_span(read: &ReadDockerfile, source: &Source, span: Span) -> Self {
+    pub(crate) fn of_span(read: &ReadDockerfile, source: &Source, span: Span) -> Self {
         Self {
             message: String::new(),
             text: caret(read, source, span),
@@ -175,9 +191,9 @@ impl BuildError {
     /// The places to show.
     pub fn excerpts(&self) -> Vec<&Excerpt> {
         match self {
-            Self::Dockerfile { excerpts } => excerpts.iter().collect(),
+            Self::Dockerfile { excerpts } | Self::Lint { excerpts, .. } => excerpts.iter().collect(),
             Self::Base { excerpt, .. } => vec![excerpt],
-            Self::Step { excerpt, .. } => excerpt.iter().collect(),
+            Self::CheckOptions { excerpt, .. } | Self::Step { excerpt, .. } => excerpt.iter().collect(),
             _ => Vec::new(),
         }
     }
@@ -189,6 +205,8 @@ impl BuildError {
             Self::Step { source, .. } => source.hint(),
             Self::Output(output) => output.hint(),
             Self::Ssh(error) => error.hint(),
+            Self::CheckOptions { .. } => Some("they look like skip=RuleName,OtherRule;error=true".to_owned()),
+            Self::Lint { .. } => Some("mend them, or add the rules to `# check=skip=`".to_owned()),
             Self::ReadDockerfile { .. } => {
                 Some("name it with -f, or give the directory that holds it".to_owned())
             }
@@ -201,6 +219,8 @@ impl BuildError {
         match self {
             Self::ReadDockerfile { source, .. } if source.kind() == io::ErrorKind::NotFound => Blame::Request,
             Self::Dockerfile { .. }
+            | Self::CheckOptions { .. }
+            | Self::Lint { .. }
             | Self::NoContext
             | Self::Ssh(crate::ssh_agent::SshAgentError::Key(_))
             | Self::FromLock(FromLockError::Parse { .. } | FromLockError::Version { .. })

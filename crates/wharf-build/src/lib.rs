@@ -6,6 +6,7 @@
 pub mod request;
 
 pub mod build;
+pub mod check;
 pub mod emulation;
 pub mod error;
 pub mod read;

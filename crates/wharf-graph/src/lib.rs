@@ -20,7 +20,7 @@ pub use event::Stream;
 pub use key::{Resolved, ResolvedUser};
 pub use lower::{
     BaseImage, BaseRequest, Bases, GitUrl, GitUrlError, LowerError, LowerFault, LowerOptions, NamedContext,
-    NoCache, lower, required_bases,
+    NoCache, known_base, lower, required_bases,
 };
 pub use op::{MkdirOp, Op};
 pub use parts::Part;

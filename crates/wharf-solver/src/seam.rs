@@ -69,6 +69,20 @@ pub trait Cache: Sync {
         output: Self::Output,
     ) -> Result<Self::Output, Self::Error>;
 
+    /// What a step gives whose equal gave `first` in this solve. Equal trees may be made of other layers, and what a step gives
+    /// stands on its own inputs.
+    fn again(
+        &self,
+        _: &Task<'_, Self::Output>,
+        _: ExactKey,
+        first: &Self::Output,
+    ) -> Result<Self::Output, Self::Error>
+    where
+        Self::Output: Clone,
+    {
+        Ok(first.clone())
+    }
+
     /// Whether the step runs although there was a hit, so that [`Cache::compare`] can tell whether the hit is right.
     fn doubts(&self, _: &Task<'_, Self::Output>) -> bool {
         false

@@ -138,13 +138,16 @@ where
 
     /// Everything about one step that needs no lock for long.
     fn step(&self, id: StepId, inputs: &[E::Output]) -> Done<E::Output, E::Error> {
-        let task = Task {
+        self.try_step(&self.task(id, inputs)).unwrap_or_else(Done::Failed)
+    }
+
+    fn task<'t>(&'t self, id: StepId, inputs: &'t [E::Output]) -> Task<'t, E::Output> {
+        Task {
             step: self.graph.step(id),
             inputs,
             cancel: self.cancel,
             observer: self.observer,
-        };
-        self.try_step(&task).unwrap_or_else(Done::Failed)
+        }
     }
 
     fn try_step(&self, task: &Task<'_, E::Output>) -> Result<Done<E::Output, E::Error>, E::Error> {
@@ -156,6 +159,7 @@ where
         match verdict {
             Verdict::Wait => return Ok(Done::Waits),
             Verdict::Same(first, output) => {
+                let output = self.cache.again(task, key, &output)?;
                 self.tell_same(task.step.id, first);
                 return Ok(Done::Output(output, None));
             }
@@ -209,28 +213,52 @@ where
             Done::Waits => {}
             Done::Output(output, claim) => {
                 let equal = self.lock().finish(id, claim, &output);
-                for step in &equal {
-                    self.tell_same(*step, id);
-                }
+                let mut given = self.hand_to_equal(id, &equal, claim, &output);
+                given.push((id, output));
                 // Only now: a step's end is told before the start of its users.
                 let mut state = self.lock();
-                for step in equal.iter().chain([&id]) {
-                    state.hand_on(self.graph, *step, &output);
+                for (step, output) in &given {
+                    state.hand_on(self.graph, *step, output);
                 }
             }
             Done::Failed(error) if error.is_interruption() => {
                 self.observer.observe(Event::StepInterrupted { step: id });
             }
-            Done::Failed(error) => {
-                self.observer.observe(Event::StepFailed {
-                    step: id,
-                    causes: causes(&error),
-                    exit_code: error.exit_code(),
-                });
-                self.lock().fail(id, error);
-                self.cancel.cancel();
+            Done::Failed(error) => self.fail(id, error),
+        }
+    }
+
+    /// What the steps give that waited for their equal.
+    fn hand_to_equal(
+        &self,
+        first: StepId,
+        equal: &[StepId],
+        claim: Option<Claim>,
+        output: &E::Output,
+    ) -> Vec<(StepId, E::Output)> {
+        let mut given = Vec::new();
+        for step in equal {
+            let inputs = self.lock().inputs(self.graph, *step);
+            let (key, _) = claim.expect("steps wait for a claim");
+            match self.cache.again(&self.task(*step, &inputs), key, output) {
+                Ok(output) => {
+                    self.tell_same(*step, first);
+                    given.push((*step, output));
+                }
+                Err(error) => self.fail(*step, error),
             }
         }
+        given
+    }
+
+    fn fail(&self, id: StepId, error: E::Error) {
+        self.observer.observe(Event::StepFailed {
+            step: id,
+            causes: causes(&error),
+            exit_code: error.exit_code(),
+        });
+        self.lock().fail(id, error);
+        self.cancel.cancel();
     }
 
     fn tell_same(&self, step: StepId, first: StepId) {

@@ -73,11 +73,16 @@ impl<O: Clone, E: std::fmt::Debug> State<O, E> {
     pub(crate) fn start(&mut self, graph: &Graph) -> Option<(StepId, Vec<O>)> {
         let id = self.queue.pop()?;
         self.running += 1;
+        Some((id, self.inputs(graph, id)))
+    }
+
+    /// The results of the inputs of a step that was queued.
+    pub(crate) fn inputs(&self, graph: &Graph, id: StepId) -> Vec<O> {
         let output = |input: &StepId| {
             let output = self.outputs[input.0 as usize].clone();
             output.expect("a step is queued when all its inputs have results")
         };
-        Some((id, graph.step(id).inputs.iter().map(output).collect()))
+        graph.step(id).inputs.iter().map(output).collect()
     }
 
     /// Nothing runs, so nothing can become ready any more.

@@ -1,5 +1,11 @@
-//! A case: a folder with a `Dockerfile`, and as it needs a `context`, `flags` (one a line, `{case}` is the folder), `expect`, and
-//! `differs`: what wharf makes otherwise on purpose, one name a line. A case without a context of its own has its theme's.
+//! A case: a folder with a `Dockerfile`, and as it needs
+//!
+//! - a `context`; without one it has its theme's,
+//! - `flags`, one a line, `{case}` being the folder, and `output`, attributes of the output likewise,
+//! - `expect`: that it fails, and what the message names,
+//! - `differs`: what wharf makes otherwise on purpose (see [`Difference`]),
+//! - `unverified`: why its steps do not give the same when they run again,
+//! - `rootless`: why it needs root.
 
 use std::{
     fs,
@@ -18,8 +24,42 @@ pub(crate) struct Case {
     pub(crate) flags: Vec<String>,
     /// The failure that is expected, when one is.
     pub(crate) failure: Option<Failure>,
+    /// Attributes of the output, such as `rewrite-timestamp=true`.
+    pub(crate) output: Vec<String>,
     /// What has to differ, because `docs/compatibility.md` says so.
-    pub(crate) differs: Vec<String>,
+    pub(crate) differs: Option<Difference>,
+    /// Why running its steps again has to give something else.
+    pub(crate) unverified: Option<String>,
+    /// Why an ordinary user's build has to differ from root's.
+    pub(crate) rootless: Option<String>,
+}
+
+/// A difference that is intended.
+pub(crate) struct Difference {
+    /// What differs: a path of the tree, a field of the configuration, who builds what the other refuses.
+    pub(crate) names: Vec<String>,
+}
+
+impl Case {
+    /// The Dockerfile of `folder`, which is its context as well.
+    pub(crate) fn of_folder(folder: &Path) -> Self {
+        Self {
+            name: name_of(folder),
+            folder: folder.to_owned(),
+            context: folder.to_owned(),
+            flags: Vec::new(),
+            failure: None,
+            output: Vec::new(),
+            differs: None,
+            unverified: None,
+            rootless: None,
+        }
+    }
+
+    /// The same case in a copy of all cases.
+    pub(crate) fn in_copy(&self, copy: &Path) -> Result<Self, String> {
+        read(self.name.clone(), copy.join(&self.name))
+    }
 }
 
 /// How both builders have to fail.
@@ -45,21 +85,50 @@ pub(crate) fn find(root: &Path, word: &str) -> Result<Vec<Case>, String> {
 }
 
 fn read(name: String, folder: PathBuf) -> Result<Case, String> {
-    let flags = optional(&folder.join("flags"))?.unwrap_or_default();
     let place = folder.to_string_lossy();
     Ok(Case {
         context: context_of(&folder)?,
-        flags: flags.lines().map(|flag| flag.replace("{case}", &place)).collect(),
+        flags: lines(&folder.join("flags"))?
+            .iter()
+            .map(|flag| flag.replace("{case}", &place))
+            .collect(),
+        output: lines(&folder.join("output"))?,
         failure: optional(&folder.join("expect"))?.map(|text| failure(&text)),
         differs: optional(&folder.join("differs"))?
-            .map_or_else(Vec::new, |text| text.lines().map(str::to_owned).collect()),
+            .map(|text| difference(&text).map_err(|why| format!("{name}/differs {why}")))
+            .transpose()?,
+        unverified: optional(&folder.join("unverified"))?,
+        rootless: optional(&folder.join("rootless"))?,
         name,
         folder,
     })
 }
 
+/// Names, a line each; then `because: …`, the reason, and `see: …`, an upstream issue or a section of a reference, for which there
+/// is no difference without them.
+fn difference(text: &str) -> Result<Difference, String> {
+    let (reasons, names): (Vec<_>, Vec<_>) = text.lines().partition(|line| is_reason(line));
+    for word in REASONS {
+        let told = |line: &&str| {
+            line.strip_prefix(word)
+                .is_some_and(|told| !told.trim().is_empty())
+        };
+        if !reasons.iter().any(told) {
+            return Err(format!("has no line `{word} …`"));
+        }
+    }
+    Ok(Difference {
+        names: names.into_iter().map(str::to_owned).collect(),
+    })
+}
+
+const REASONS: [&str; 2] = ["because:", "see:"];
+
+fn is_reason(line: &str) -> bool {
+    REASONS.iter().any(|word| line.starts_with(word))
+}
+
 fn failure(text: &str) -> Failure {
-    let text = text.trim();
     Failure {
         names: match text.strip_prefix("line ") {
             Some(number) => format!("Dockerfile:{number}:"),
@@ -93,11 +162,30 @@ fn name_of(path: &Path) -> String {
         .into_owned()
 }
 
+fn lines(path: &Path) -> Result<Vec<String>, String> {
+    let text = optional(path)?.unwrap_or_default();
+    Ok(text.lines().map(str::to_owned).collect())
+}
+
 fn optional(path: &Path) -> Result<Option<String>, String> {
     if !path.exists() {
         return Ok(None);
     }
     fs::read_to_string(path)
-        .map(Some)
+        .map(|text| Some(text.trim().to_owned()))
         .map_err(|error| format!("{}: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_difference_has_its_reasons() {
+        let whole = difference("dev\nproc\nbecause: it is so\nsee: RUN --mount").map(|found| found.names);
+        assert_eq!(whole, Ok(vec!["dev".to_owned(), "proc".to_owned()]));
+        for text in ["dev", "dev\nbecause: it is so", "dev\nbecause:\nsee: x"] {
+            assert!(difference(text).is_err(), "{text}");
+        }
+    }
 }

@@ -1,30 +1,114 @@
 //! How two builders' results for a case differ. The reference's word is what counts; ours has to match it.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 use serde_json::Value;
 
 use super::{
+    built::Built,
     case::{Case, Failure},
     image::{self, Image},
-    peers::Built,
 };
 
 /// More are not shown: a reader needs the first few.
 const SHOWN: usize = 12;
 
-/// The differences that are not intended, none when `case` passed. An intended one that is none fails as well.
-pub(crate) fn compare(case: &Case, ours: &Built, theirs: &Built) -> Vec<String> {
-    let (intended, mut differences): (Vec<_>, Vec<_>) = all(case, ours, theirs)
-        .into_iter()
-        .partition(|difference| case.differs.iter().any(|name| name == subject(difference)));
-    let gone = case
-        .differs
+/// What one check of a case came to.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// As it has to be.
+    Passed,
+    /// What is not.
+    Failed(Vec<String>),
+    /// Why it cannot be judged.
+    NotVerified(String),
+}
+
+impl Verdict {
+    /// That of `differences`.
+    pub(crate) fn of(mut differences: Vec<String>) -> Self {
+        differences.truncate(SHOWN);
+        if differences.is_empty() {
+            Self::Passed
+        } else {
+            Self::Failed(differences)
+        }
+    }
+
+    /// That of a check which has to fail when there is a reason that it does.
+    pub(crate) fn except(self, reason: Option<&str>) -> Self {
+        match (self, reason) {
+            (Self::Failed(_), Some(reason)) => Self::NotVerified(reason.to_owned()),
+            (Self::Passed, Some(reason)) => {
+                Self::Failed(vec![format!("it passes, although it should not: {reason}")])
+            }
+            (verdict, _) => verdict,
+        }
+    }
+}
+
+/// Whether wharf does with `case` as the reference does.
+pub(crate) fn compare(case: &Case, ours: &Built, theirs: &Built) -> Verdict {
+    let names = names(case).filter(|name| !name.starts_with(OF_LINTER));
+    Verdict::of(unintended(&names.collect::<Vec<_>>(), all(case, ours, theirs)))
+}
+
+/// Begins the names of intended differences between the linters.
+const OF_LINTER: &str = "lint: ";
+
+/// The differences between the linters that are not intended.
+pub(crate) fn unintended_lint(case: &Case, differences: Vec<String>) -> Vec<String> {
+    let names = names(case).filter_map(|name| name.strip_prefix(OF_LINTER));
+    unintended(&names.collect::<Vec<_>>(), differences)
+}
+
+fn names(case: &Case) -> impl Iterator<Item = &str> {
+    case.differs
         .iter()
-        .filter(|name| !intended.iter().any(|difference| subject(difference) == *name));
+        .flat_map(|differs| &differs.names)
+        .map(String::as_str)
+}
+
+/// The differences that are not intended. An intended one that is none counts as well.
+fn unintended(names: &[&str], differences: Vec<String>) -> Vec<String> {
+    let (intended, mut differences): (Vec<_>, Vec<_>) = differences
+        .into_iter()
+        .partition(|difference| names.iter().any(|name| *name == subject(difference)));
+    let gone = names
+        .iter()
+        .filter(|name| !intended.iter().any(|difference| subject(difference) == **name));
     differences.extend(gone.map(|name| format!("{name}: differs no more")));
-    differences.truncate(SHOWN);
     differences
+}
+
+/// Whether running the reused steps of a build again went well.
+pub(crate) fn verified(case: &Case, again: &Built) -> Verdict {
+    let failure = || vec![format!("it fails:\n{}", tail(&again.messages))];
+    Verdict::of(again.layout.is_none().then(failure).unwrap_or_default()).except(case.unverified.as_deref())
+}
+
+/// Whether an ordinary user's build is as root's.
+pub(crate) fn rootless(case: &Case, user: &Built, root: &Built) -> Verdict {
+    Verdict::of(alike(case, user, root)).except(case.rootless.as_deref())
+}
+
+fn alike(case: &Case, user: &Built, root: &Built) -> Vec<String> {
+    match (&user.layout, &root.layout) {
+        (Some(user), Some(root)) => read_both(user, root),
+        (None, None) => case
+            .failure
+            .as_ref()
+            .map_or_else(Vec::new, |failure| named(failure, user)),
+        (Some(_), None) => vec!["it builds what root's build refuses".to_owned()],
+        (None, Some(_)) => vec![format!("it fails:\n{}", tail(&user.messages))],
+    }
+}
+
+fn read_both(ours: &Path, theirs: &Path) -> Vec<String> {
+    match (image::read(ours), image::read(theirs)) {
+        (Ok(ours), Ok(theirs)) => platforms(&ours, &theirs),
+        (ours, theirs) => [ours.err(), theirs.err()].into_iter().flatten().collect(),
+    }
 }
 
 /// What a difference is about.
@@ -42,10 +126,7 @@ fn all(case: &Case, ours: &Built, theirs: &Built) -> Vec<String> {
             .filter(|(_, layout)| layout.is_some())
             .map(|(who, _)| format!("{who} builds what has to fail"))
             .collect(),
-        (None, Some(ours), Some(theirs)) => match (image::read(ours), image::read(theirs)) {
-            (Ok(ours), Ok(theirs)) => platforms(&ours, &theirs),
-            (ours, theirs) => [ours.err(), theirs.err()].into_iter().flatten().collect(),
-        },
+        (None, Some(ours), Some(theirs)) => read_both(ours, theirs),
         (None, ..) => [("wharf", ours), ("the reference", theirs)]
             .into_iter()
             .filter(|(_, built)| built.layout.is_none())

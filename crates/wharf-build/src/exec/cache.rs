@@ -108,6 +108,31 @@ impl Cache for Engine {
         Ok(Self::output_on(task, parent, &result))
     }
 
+    fn again(
+        &self,
+        task: &Task<'_, StepOutput>,
+        key: ExactKey,
+        first: &StepOutput,
+    ) -> Result<StepOutput, StepFailure> {
+        let (Some(parent), Some(layer)) = (task.inputs.first(), first.root.stored().last()) else {
+            return Ok(first.clone());
+        };
+        if let Some(hit) = self.hit(task, ActionKey(key.0), Reuse::Exact)? {
+            return Ok(hit.output);
+        }
+        // The parents' files have other times, and the step remembers some: its equal's root goes together. But an image has as many
+        // layers as its history says.
+        if first.root.stored().len() == parent.root.stored().len() + 1 {
+            return Ok(first.clone());
+        }
+        let mut output = StepOutput {
+            root: parent.root.with_layer(*layer, first.root.tree),
+            ..first.clone()
+        };
+        output.makers = makers_of(task, &output);
+        Ok(output)
+    }
+
     fn doubts(&self, _: &Task<'_, StepOutput>) -> bool {
         self.verify.is_some_and(Percent::draws)
     }

@@ -67,6 +67,16 @@ impl Dockerfile {
             .iter()
             .chain(self.stages.iter().flat_map(|stage| &stage.instructions))
     }
+
+    /// The whole instruction, FROM included, that `span` begins in; the span itself when that is none which was understood.
+    pub fn instruction_at(&self, span: Span) -> Span {
+        let froms = self.stages.iter().map(|stage| stage.from.span);
+        let others = self.instructions().map(|instruction| instruction.span);
+        froms
+            .chain(others)
+            .find(|whole| whole.start <= span.start && span.start < whole.end)
+            .unwrap_or(span)
+    }
 }
 
 /// The parser directives, which stand before everything else.

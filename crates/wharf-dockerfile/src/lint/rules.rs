@@ -48,6 +48,26 @@ impl RuleId {
     }
 }
 
+impl Rule {
+    /// The reference's page about it. One rule has none.
+    pub fn url(&self) -> Option<String> {
+        if self.id == RuleId::InvalidBaseImagePlatform {
+            return None;
+        }
+        let mut page = String::new();
+        for (index, letter) in self.name.char_indices() {
+            let after = &self.name[index + letter.len_utf8()..];
+            // A capital begins a word, but for those within an abbreviation.
+            let before_small = after.starts_with(|next: char| next.is_ascii_lowercase());
+            if index > 0 && letter.is_ascii_uppercase() && before_small {
+                page.push('-');
+            }
+            page.push(letter.to_ascii_lowercase());
+        }
+        Some(format!("https://docs.docker.com/go/dockerfile/rule/{page}/"))
+    }
+}
+
 const fn rule(id: RuleId, name: &'static str, description: &'static str) -> Rule {
     Rule {
         id,
@@ -175,6 +195,15 @@ pub const RULES: [Rule; 22] = [
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pages_are_the_names_in_small_letters() {
+        let page = |id: RuleId| id.rule().url().unwrap_or_default();
+        assert!(page(RuleId::JSONArgsRecommended).ends_with("/rule/json-args-recommended/"));
+        assert!(page(RuleId::CopyIgnoredFile).ends_with("/rule/copy-ignored-file/"));
+        assert!(page(RuleId::SecretsUsedInArgOrEnv).ends_with("/rule/secrets-used-in-arg-or-env/"));
+        assert_eq!(page(RuleId::InvalidBaseImagePlatform), "");
+    }
 
     #[test]
     fn the_table_is_in_the_order_of_the_rules() {

@@ -62,10 +62,7 @@ pub fn parse(text: &str) -> Parse {
     } = parser;
     let tokens = reader.tokens;
     if global.is_empty() && stages.is_empty() && errors.is_empty() {
-        errors.push(Diagnostic::new(
-            Span::empty(text.len()),
-            SyntaxError::NoInstructions,
-        ));
+        errors.push(Diagnostic::new(Span::empty(0), SyntaxError::NoInstructions));
     } else if stages.is_empty() && errors.is_empty() {
         errors.push(Diagnostic::new(Span::empty(text.len()), SyntaxError::NoStages));
     }

@@ -27,8 +27,8 @@ mod scan;
 mod stage;
 mod start;
 
-use wharf_dockerfile::Dockerfile;
-use wharf_oci::Platform;
+use wharf_dockerfile::{Dockerfile, Span};
+use wharf_oci::{Platform, config::ImageConfig};
 
 pub use bases::{BaseImage, BaseRequest, Bases};
 pub use error::{LowerError, LowerFault};
@@ -57,6 +57,21 @@ pub fn required_bases(
         }
     }
     Ok(requests)
+}
+
+/// The configuration of the base that a stage names so, variables expanded; an empty one of a base that has none. `None` when `bases`
+/// does not hold it.
+pub fn known_base(
+    dockerfile: &Dockerfile,
+    options: &LowerOptions,
+    bases: &Bases,
+    name: &str,
+    platform: &Platform,
+) -> Option<ImageConfig> {
+    match from::outside(options, dockerfile, name, Span::empty(0), platform).ok()? {
+        from::Outside::Image(source) => Some(bases.get(&source, platform)?.config.clone()),
+        from::Outside::Scratch | from::Outside::Files(_) => Some(ImageConfig::default()),
+    }
 }
 
 /// The graph of the wanted stage on every wanted platform. `bases` holds all that [`required_bases`] wants. The errors are all

@@ -15,6 +15,8 @@ use crate::{
 pub struct LowerOptions {
     /// `--target`: the wanted stage; else the last one.
     pub target: Option<String>,
+    /// Lower all stages, whether or not the wanted one needs them: a check looks at all.
+    pub every_stage: bool,
     /// `--build-arg`. `SOURCE_DATE_EPOCH` among them sets the times of the image; proxies are given to every RUN.
     pub build_args: BTreeMap<String, String>,
     /// `--label`: added to the image.
@@ -77,6 +79,7 @@ impl LowerOptions {
     pub fn new(platform: Platform) -> Self {
         Self {
             target: None,
+            every_stage: false,
             build_args: BTreeMap::new(),
             labels: BTreeMap::new(),
             build_platform: platform,

@@ -75,6 +75,9 @@ pub(super) fn plan<'a>(
     match planner.find_target() {
         Ok(target) if planner.errors.is_empty() => {
             planner.need(target);
+            if options.every_stage {
+                (0..dockerfile.stages.len()).for_each(|stage| planner.need(stage));
+            }
             return planner.finish(target);
         }
         Ok(_) => {}

@@ -2,6 +2,7 @@
 
 pub(crate) mod attest;
 pub(crate) mod build;
+pub(crate) mod call;
 pub(crate) mod cli;
 #[cfg(test)]
 mod compatibility;

@@ -42,7 +42,11 @@ pub(crate) const TABLE: &[Row] = &[
     ),
     (
         "call",
-        |args| !matches!(&args.call[..], "build" | "check" | "lint"),
+        |args| {
+            args.call
+                .split(',')
+                .any(|field| matches!(field, "outline" | "targets"))
+        },
         Support::Refused("build and check are; outline and targets are not"),
     ),
     (

@@ -29,6 +29,7 @@ use crate::{
     args::{
         attest::boolean,
         build::{BuildArgs, ProgressMode},
+        call,
         cli::GlobalArgs,
     },
     interrupt,
@@ -43,8 +44,9 @@ const TAIL: usize = 40;
 
 /// Builds, and says what came of it.
 pub(crate) fn run(global: &GlobalArgs, args: &BuildArgs) -> Result<ExitCode, Report> {
-    if args.check || matches!(&args.call[..], "check" | "lint") {
-        return super::check::run_for_build(args);
+    let check = call::check(&args.call, args.check).map_err(|error| Report::new(Code::Usage, error))?;
+    if let Some(check) = check {
+        return super::check::run_for_build(global, args, check);
     }
     let mut requested = request(args)?;
     let local = local(global)?;
@@ -199,16 +201,22 @@ impl Watched {
 }
 
 fn failed(error: BuildError, watcher: &Watcher) -> Report {
+    let tail = match &error {
+        BuildError::Step { step, .. } => watcher.tail(*step),
+        _ => None,
+    };
+    told(error, tail)
+}
+
+/// What the user is told of a build that failed; `tail` is the end of the failed step's output.
+pub(super) fn told(error: BuildError, tail: Option<String>) -> Report {
     let code = match error.blame() {
         Blame::Step => Code::Failed,
         Blame::Request => Code::Usage,
         Blame::Machine => Code::Environment,
         Blame::User => Code::Interrupted,
     };
-    let mut parts = Vec::new();
-    if let BuildError::Step { step, .. } = &error {
-        parts.extend(watcher.tail(*step));
-    }
+    let mut parts: Vec<_> = tail.into_iter().collect();
     for excerpt in error.excerpts() {
         let message = if excerpt.message.is_empty() {
             String::new()
