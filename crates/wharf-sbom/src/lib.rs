@@ -29,5 +29,5 @@ pub use distro::Distro;
 pub use package::{Checksum, ChecksumKind, Ecosystem, FileSums, Inventory, Package, Supplier};
 pub use purl::Purl;
 pub use reader::{Content, Contents, ScanError};
-pub use scan::{SCAN_VERSION, scan};
+pub use scan::{SCAN_VERSION, distro, scan};
 pub use spdx_document::{About, PREDICATE_TYPE, document};

@@ -29,7 +29,7 @@ pub fn scan(tree: &Tree, contents: &dyn Contents) -> Result<Inventory, ScanError
         contents,
         inventory: Inventory::default(),
     };
-    scanner.inventory.distro = distro(&mut scanner)?;
+    scanner.inventory.distro = told_distro(&mut scanner)?;
     dpkg::scan(&mut scanner)?;
     apk::scan(&mut scanner)?;
     rpm::scan(&mut scanner)?;
@@ -39,7 +39,16 @@ pub fn scan(tree: &Tree, contents: &dyn Contents) -> Result<Inventory, ScanError
     Ok(inventory)
 }
 
-fn distro(scanner: &mut Scanner<'_>) -> Result<Option<Distro>, ScanError> {
+/// Which distribution a tree is of, if it says so.
+pub fn distro(tree: &Tree, contents: &dyn Contents) -> Result<Option<Distro>, ScanError> {
+    told_distro(&mut Scanner {
+        tree,
+        contents,
+        inventory: Inventory::default(),
+    })
+}
+
+fn told_distro(scanner: &mut Scanner<'_>) -> Result<Option<Distro>, ScanError> {
     for path in ["etc/os-release", "usr/lib/os-release"] {
         if let Some(file) = scanner.file(path) {
             let text = scanner.text(&file, 1 << 20)?;

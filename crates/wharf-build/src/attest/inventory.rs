@@ -15,7 +15,7 @@ use crate::{build::Phases, image::BuiltImage, root::Root};
 const TOOL: &str = concat!("wharf-", env!("CARGO_PKG_VERSION"));
 
 /// The store as the scan sees it.
-struct StoreContents(Store);
+pub(super) struct StoreContents(pub(super) Store);
 
 impl Contents for StoreContents {
     fn open(&self, digest: &Digest) -> io::Result<Box<dyn Content>> {

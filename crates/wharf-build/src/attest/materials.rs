@@ -10,10 +10,11 @@ use wharf_graph::{
 use wharf_oci::{Digest, Platform, Reference};
 use wharf_sbom::Purl;
 
-use super::{AttestError, Attester, redact::redacted};
+use super::{AttestError, Attester, inventory::StoreContents, redact::redacted};
 use crate::{
     context_source::{Pin, only_file},
     exec::StepOutput,
+    image_source::ImageSourceError,
     request::{ContextSource, NamedContext},
     root::Root,
 };
@@ -131,12 +132,16 @@ impl Attester<'_> {
     /// A base of packages is made from their files.
     fn base(&self, name: &str, platform: &Platform, materials: &mut Materials) -> Result<(), AttestError> {
         let base = self.machine.images.make_base(name, platform);
-        for package in &base
-            .map_err(crate::image_source::ImageSourceError::from)?
-            .packages
-        {
+        let base = base.map_err(ImageSourceError::from)?;
+        let tree = self
+            .machine
+            .roots
+            .tree(&self.machine.images.base(name, platform)?)?;
+        let distro = wharf_sbom::distro(&tree, &StoreContents(self.machine.store.clone()))?;
+        let namespace = distro.map_or_else(|| "debian".to_owned(), |distro| distro.id);
+        for package in &base.packages {
             let arch = [("arch", package.architecture.as_str())];
-            let purl = Purl::new("deb", "debian", &package.name, &package.version, &arch);
+            let purl = Purl::new("deb", &namespace, &package.name, &package.version, &arch);
             materials.add(purl.to_string(), package.sha256);
         }
         Ok(())

@@ -371,10 +371,14 @@ fn action(source: &CopySource, copy: &CopyOp) -> (&'static str, i64, Value) {
         }
         CopySource::Checkout(input) => ("copy", i64::from(input.0), copied("/", false)),
         CopySource::File(file) => {
-            let value = json!({
-                "path": copy.dest, "name": file.name, "mode": 0o644, "timestamp": -1,
-                "data": STANDARD.encode(&file.content),
-            });
+            let is_folder = copy.dest.ends_with('/') || copy.sources.len() > 1;
+            let path = if is_folder {
+                format!("{}/{}", copy.dest.trim_end_matches('/'), file.name)
+            } else {
+                copy.dest.clone()
+            };
+            let data = STANDARD.encode(&file.content);
+            let value = json!({"path": path, "mode": 0o644, "timestamp": -1, "data": data});
             ("mkfile", -1, value)
         }
     }
