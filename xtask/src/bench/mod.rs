@@ -4,8 +4,10 @@
 
 mod buildkit;
 mod fleet;
+mod languages;
 mod measure;
 mod peers;
+mod recording;
 mod report;
 mod single;
 mod traced;
@@ -30,8 +32,9 @@ const BENCHES: &[Bench] = &[
     ("context", single::context),
     ("memory", single::memory),
     ("base", single::base),
-    ("recording", single::recording),
+    ("recording", recording::recording),
     ("fleet", fleet::fleet),
+    ("languages", languages::languages),
     ("peers", peers::small),
     ("path-set", traced::path_set),
     ("large-tree", traced::large_tree),

@@ -4,7 +4,7 @@ use std::{fs, path::Path, process::Command};
 
 use super::{
     Bed,
-    measure::{bootstrap, measure, median, peak_memory, run},
+    measure::{measure, peak_memory, run},
     report::Report,
 };
 
@@ -213,63 +213,5 @@ pub(super) fn base(bed: &Bed, report: &mut Report) -> Result<(), String> {
     }
     report.ratio("base minbase, cold", "mmdebstrap", "wharf");
     report.ratio("base minbase, packages here", "mmdebstrap", "wharf");
-    Ok(())
-}
-
-/// The same steps on the recorded root and on a checked-out directory, in turns.
-pub(super) fn recording(bed: &Bed, report: &mut Report) -> Result<(), String> {
-    let project = project(bed, "recording", &["gcc", "libc6-dev", "python3"])?;
-    let sources: Vec<String> = (0..40)
-        .map(|number| format!("int f{number}(int a) {{ return a * {number}; }}"))
-        .collect();
-    let sources = sources.join(
-        "
-",
-    );
-    write(
-        &project.join("part.c"),
-        &format!("#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>\n{sources}"),
-    )?;
-    let python = "RUN python3 -c 1
-"
-    .repeat(20);
-    let works = [
-        (
-            "gcc, 40 times",
-            "COPY part.c /\nRUN for i in $(seq 40); do gcc -O1 -c part.c -o $i.o; done\n".to_owned(),
-        ),
-        (
-            "compileall of the standard library",
-            "RUN python3 -m compileall -q -f /usr/lib/python3*\n".to_owned(),
-        ),
-        ("a chain of 20 python3 -c 1", python),
-    ];
-    for (name, steps) in works {
-        write(&project.join("Dockerfile"), &format!("FROM box\n{steps}"))?;
-        let build = |rung: &str| {
-            let sandbox = format!("--sandbox={rung}");
-            run(bed
-                .wharf("recording-store")
-                .args(["build", "-q", "--no-cache", &sandbox])
-                .arg(&project))
-        };
-        build("fuse")?;
-        build("overlay")?;
-        let pairs = bed.runs.max(21);
-        let (mut fuse, mut overlay, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
-        for _ in 0..pairs {
-            let (one, other) = (measure(|| build("fuse"))?, measure(|| build("overlay"))?);
-            ratios.push(one.wall.as_secs_f64() / other.wall.as_secs_f64());
-            fuse.push(millis(one.wall));
-            overlay.push(millis(other.wall));
-        }
-        let (low, high) = bootstrap(&ratios);
-        println!(
-            "{name}: ratio {:.3}, 95 % interval {low:.3} to {high:.3}",
-            median(&ratios)
-        );
-        report.add(name, "recorded root", "ms", fuse);
-        report.add(name, "checked-out directory", "ms", overlay);
-    }
     Ok(())
 }

@@ -33,9 +33,9 @@ pub(super) fn path_set(bed: &Bed, report: &mut Report) -> Result<(), String> {
     };
     let mut walls = [Vec::new(), Vec::new()];
     for round in 0..=bed.runs {
-        // Each step sees other files than the last time, none of which it asked for.
-        write(&context.join("note"), &format!("{round}\n"))?;
         for (walls, (name, _)) in walls.iter_mut().zip(asked) {
+            // Each step sees other files than the last time, none of which it asked for; and each COPY makes a layer.
+            write(&context.join("note"), &format!("{round} {name}\n"))?;
             let cost = measure(|| run(&mut build(name)))?;
             if round > 0 {
                 walls.push(millis(cost.wall));
