@@ -63,7 +63,7 @@ fn well_ordered() -> String {
 /// Versions that a dependency goes through, one a round.
 const UUID: &[&str] = &["1.1.1", "1.1.2", "1.2.0", "1.3.0", "1.3.1"];
 const IDNA: &[&str] = &["3.1", "3.2", "3.3", "3.4", "3.6"];
-const LODASH: &[&str] = &["4.17.17", "4.17.18", "4.17.19", "4.17.20", "4.17.21"];
+const CLSX: &[&str] = &["1.2.0", "1.2.1", "2.0.0", "2.1.0", "2.1.1"];
 
 /// A change of the project between two builds.
 type Change = fn(&Project, usize) -> Result<(), String>;
@@ -77,7 +77,7 @@ const CHANGES: &[(&str, Change)] = &[
     }),
     ("page script edited", |project, round| {
         let script = format!(
-            "import {{ chunk }} from 'lodash-es';\ndocument.title = chunk(['{}', {round}], 1);\n",
+            "import {{ clsx }} from 'clsx';\ndocument.title = clsx('{}', {round});\n",
             project.name
         );
         write(&project.root.join("page/main.js"), &script)
@@ -95,7 +95,7 @@ const CHANGES: &[(&str, Change)] = &[
         )
     }),
     ("another npm dependency", |project, round| {
-        let version = LODASH[round % (LODASH.len() - 1)];
+        let version = CLSX[round % (CLSX.len() - 1)];
         for file in ["package.json", "package-lock.json"] {
             let from = project.locks.join(version).join(file);
             fs::copy(&from, project.root.join("page").join(file))
@@ -201,9 +201,9 @@ fn prepare(bed: &Bed, image: &str) -> Result<PathBuf, String> {
             "COPY go.mod.{version} /go/go.mod\nRUN cd /go && go mod download github.com/google/uuid github.com/spf13/pflag\n"
         );
     }
-    for version in LODASH {
+    for version in CLSX {
         let text = format!(
-            "{{\"name\":\"page\",\"version\":\"1.0.0\",\"dependencies\":{{\"lodash-es\":\"{version}\",\"vite\":\"5.4.10\"}}}}\n"
+            "{{\"name\":\"page\",\"version\":\"1.0.0\",\"dependencies\":{{\"clsx\":\"{version}\",\"vite\":\"5.4.10\"}}}}\n"
         );
         let folder = context.join(version);
         fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
@@ -248,7 +248,7 @@ fn project(bed: &Bed, name: &str, locks: &Path, dockerfile: &str) -> Result<Proj
         ),
         (
             "page/main.js".to_owned(),
-            format!("import {{ chunk }} from 'lodash-es';\ndocument.title = chunk(['{name}'], 1);\n"),
+            format!("import {{ clsx }} from 'clsx';\ndocument.title = clsx('{name}');\n"),
         ),
     ];
     for module in 0..40 {
@@ -263,7 +263,7 @@ fn project(bed: &Bed, name: &str, locks: &Path, dockerfile: &str) -> Result<Proj
         fs::create_dir_all(folder).map_err(|error| error.to_string())?;
         write(&path, text)?;
     }
-    let first = locks.join(LODASH[LODASH.len() - 1]);
+    let first = locks.join(CLSX[CLSX.len() - 1]);
     for (from, to) in [
         (locks.join("go.sum"), "go.sum"),
         (first.join("package.json"), "page/package.json"),

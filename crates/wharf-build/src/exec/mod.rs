@@ -1,5 +1,6 @@
 //! Steps at work: what each kind of op does, and where its results are looked up.
 
+mod ahead;
 mod attached;
 mod cache;
 mod checkout;

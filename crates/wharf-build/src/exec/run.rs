@@ -47,7 +47,9 @@ impl Engine {
             spec,
             mounts: &mounts,
         };
+        let ahead = self.read_ahead(run, task)?;
         let finished = self.processes.run(&process, &log, task.cancel)?;
+        drop(ahead);
         check(run, &finished.exit)?;
         let layer = relative_to(&tree, &prepared, &finished.layer);
         let reads = finished.asked.map(|asked| answered(asked, run, &mounts, &tree));
