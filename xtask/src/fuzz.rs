@@ -5,7 +5,7 @@ use std::{fs, path::PathBuf, process::Command};
 use crate::stage::{self, cargo};
 
 /// What `fuzz/` has.
-const TARGETS: &[&str] = &["dockerfile", "layer_tar", "tree_pack"];
+const TARGETS: &[&str] = &["dockerfile", "inventory", "layer_tar", "tree_pack"];
 
 /// What cargo-fuzz passes without a sanitizer: 8-bit counters and a table of program counters for libFuzzer.
 const FLAGS: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \

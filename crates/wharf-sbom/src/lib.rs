@@ -1,6 +1,6 @@
 //! What packages a tree holds, and the SPDX document that says so.
 //!
-//! [`scan`] finds what package managers and build tools left in a tree: their databases, manifests, lock files, and what compilers
+//! [`scan()`] finds what package managers and build tools left in a tree: their databases, manifests, lock files, and what compilers
 //! wrote into programs. [`document`] writes what was found as SPDX 2.3. Nothing here knows where contents are kept: it is
 //! given a [`Contents`]. Whatever a tree holds, sizes are bounded and nothing panics: what cannot be read is a note of the
 //! [`Inventory`].

@@ -13,7 +13,7 @@ use super::{
 /// Build arguments that ask for attestations, as BuildKit's frontend takes them.
 const BUILD_ARG: &str = "BUILDKIT_ATTEST_";
 
-/// What was asked for. A type that is named twice is an error, as in buildx.
+/// What was asked for. Of a type that is named twice the first counts, and `--attest` before the others, as in buildx.
 pub(crate) fn attestations(args: &BuildArgs) -> Result<Attestations, UsageError> {
     let mut asked = Asked::default();
     for (name, value) in args.build_arg.iter().filter_map(|text| text.split_once('=')) {
@@ -79,20 +79,21 @@ impl Asked {
         kind: &str,
         fields: Vec<Field>,
     ) -> Result<(), UsageError> {
-        if !self.seen.insert(kind.to_owned()) {
-            let wanted = format!("each type once: {kind} was asked for before");
-            return Err(UsageError::value(flag, text, &wanted));
-        }
+        let is_first = self.seen.insert(kind.to_owned());
         let reader = Reader { flag, text };
         let (disabled, fields) = reader.disabled(fields)?;
         match kind {
             "sbom" => {
                 sbom(&reader, &fields)?;
-                self.attestations.sbom = !disabled;
+                if is_first {
+                    self.attestations.sbom = !disabled;
+                }
             }
             "provenance" => {
                 let settings = provenance(&reader, &fields)?;
-                self.attestations.provenance = (!disabled).then_some(settings);
+                if is_first {
+                    self.attestations.provenance = (!disabled).then_some(settings);
+                }
             }
             _ => return Err(UsageError::value(flag, text, "type=sbom or type=provenance")),
         }
@@ -261,12 +262,22 @@ mod tests {
     }
 
     #[test]
+    fn the_first_of_a_type_counts() {
+        let flags = [
+            "--provenance=mode=max",
+            "--attest=type=provenance,mode=min",
+            "--attest=type=provenance,disabled=true",
+        ];
+        let settings = asked(&flags).unwrap().provenance.unwrap();
+        assert_eq!(settings.mode, ProvenanceMode::Min);
+    }
+
+    #[test]
     fn mistakes_are_named() {
         for (flags, expected) in [
             (&["--attest", "mode=max"][..], "a type= field"),
             (&["--attest", "type=vex"], "type=sbom or type=provenance"),
             (&["--sbom=generator=example.com/scanner"], "runs no scanner image"),
-            (&["--sbom", "--attest", "type=sbom"], "each type once"),
             (&["--provenance=mode=most"], "mode=min or mode=max"),
             (&["--provenance=version=2"], "version=v1 or version=v0.2"),
             (&["--provenance=colour=blue"], "no field `colour`"),
