@@ -121,6 +121,11 @@ impl LockFile {
         self.base.get(name)?.get(architecture)
     }
 
+    /// Whether a base is locked, for whatever architecture.
+    pub fn has(&self, name: &str) -> bool {
+        self.base.contains_key(name)
+    }
+
     /// Locks a base to what was resolved, in place of what was locked before.
     pub fn set(&mut self, name: &str, settings: &BaseSettings, resolution: &Resolution) {
         let Some((architecture, foreign)) = resolution.architectures.split_first() else {

@@ -198,10 +198,28 @@ impl Images {
         let settings = self.base_settings(name)?;
         let lock = if locked { self.lock_file()? } else { None };
         let architecture = debian_architecture(platform);
-        let lock = lock.as_ref().and_then(|lock| lock.base(name, architecture));
+        let locked = lock.as_ref().and_then(|lock| lock.base(name, architecture));
+        if locked.is_none() && lock.as_ref().is_some_and(|lock| lock.has(name)) {
+            self.warn_unlocked(name, platform);
+        }
         Ok(self
             .network
-            .wait(bases.resolve(name, &settings, platform, lock))?)
+            .wait(bases.resolve(name, &settings, platform, locked))?)
+    }
+
+    fn warn_unlocked(&self, name: &str, platform: &Platform) {
+        let Some(observer) = self.project().observer.clone() else {
+            return;
+        };
+        observer.observe(Event::Warning(event::Warning {
+            code: None,
+            message: format!(
+                "wharf.lock has the base {name} for other platforms than {platform}: its packages are today's \
+                 (`wharf lock --platform={platform}` locks them)"
+            ),
+            hint: None,
+            span: None,
+        }));
     }
 
     /// The settings of a base.

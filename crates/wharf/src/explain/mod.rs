@@ -34,6 +34,9 @@ pub(crate) struct Explanation {
 pub(crate) struct Explained {
     /// Its number.
     pub(crate) step: StepId,
+    /// Its platform, and behind `->` the one that it compiles for; empty when the build was for one only.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(crate) platform: String,
     /// Its stage; empty when there is but one.
     pub(crate) stage: String,
     /// Its place in the stage, from 1.
@@ -172,6 +175,7 @@ fn explained(info: &StepInfo, said: Said, titles: &StepTitles, earlier: &[StepIn
     let is_new = matches!(said.reason, Some(RunReason::New));
     Explained {
         step: info.step,
+        platform: origin.platform,
         stage: origin.stage,
         ordinal: origin.ordinal,
         line: origin.span.start_line,

@@ -465,7 +465,7 @@ fn a_foreign_base_without_an_emulator_says_what_is_missing() {
     context.write("Dockerfile", "FROM small\n");
     let mut command = context.command(["build", "--platform=linux/s390x", "."]);
     let failed = Outcome::of(command.env("PATH", "/nonexistent"));
-    if failed.stderr.contains("base small") {
+    if failed.stderr.contains("base small: ") {
         return wharf_testkit::skip("this machine has an emulator registered for everybody");
     }
     failed
@@ -526,4 +526,37 @@ fn an_emulator_that_is_registered_for_everybody_is_used() {
             built.exits(3).says("registered without the flag F");
         }
     }
+}
+
+#[test]
+fn a_foreign_base_of_packages_is_configured_under_an_emulator() {
+    if !crate::faults::is_heavy() {
+        return;
+    }
+    let context = TestContext::new();
+    if foreign::provide(&context).is_none() {
+        return;
+    }
+    context.write(
+        "wharf.toml",
+        r#"
+        [base.small]
+        debian = "bookworm"
+        variant = "custom"
+        packages = ["busybox", "dash"]
+        "#,
+    );
+    context.write("Dockerfile", "FROM small\nRUN busybox uname -m > /machine\n");
+    context.wharf(["lock", "."]).success();
+    let output = "type=local,dest=../out/files";
+    let args = ["build", "--platform", FOREIGN.platform, "-o", output, "."];
+    context
+        .wharf(args)
+        .success()
+        .says(&format!("wharf lock --platform={}", FOREIGN.platform));
+    let made = fs::read_to_string(context.out("files/machine")).expect("it was made");
+    assert_eq!(made.trim(), FOREIGN.machine);
+    let platforms = format!("{HOST},{}", FOREIGN.platform);
+    context.wharf(["lock", "--platform", &platforms, "."]).success();
+    context.wharf(args).success().never_says("wharf.lock has");
 }

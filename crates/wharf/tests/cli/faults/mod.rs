@@ -12,7 +12,7 @@ use std::{
 };
 
 /// Whether there is time for the long versions.
-fn is_heavy() -> bool {
+pub(crate) fn is_heavy() -> bool {
     std::env::var_os("WHARF_TEST_HEAVY").is_some()
 }
 
