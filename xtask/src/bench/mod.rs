@@ -32,6 +32,7 @@ const BENCHES: &[Bench] = &[
     ("context", single::context),
     ("memory", single::memory),
     ("base", single::base),
+    ("together", single::together),
     ("recording", recording::recording),
     ("fleet", fleet::fleet),
     ("languages", languages::languages),

@@ -215,3 +215,54 @@ pub(super) fn base(bed: &Bed, report: &mut Report) -> Result<(), String> {
     report.ratio("base minbase, packages here", "mmdebstrap", "wharf");
     Ok(())
 }
+
+/// Ten processes at once, each with a step of its own that only computes, beside the bare commands at once.
+pub(super) fn together(bed: &Bed, report: &mut Report) -> Result<(), String> {
+    let project = project(bed, "together", &["busybox"])?;
+    let work = |number: u32| format!("head -c {}M /dev/zero | sha256sum", 300 + number);
+    for number in 0..10 {
+        let text = format!("FROM box\nRUN {}\n", work(number));
+        write(&project.join(format!("Dockerfile.{number}")), &text)?;
+    }
+    let build = |number: u32| {
+        let mut command = bed.wharf("together-store");
+        command
+            .args(["build", "-q", "--no-cache", "-f"])
+            .arg(project.join(format!("Dockerfile.{number}")))
+            .arg(&project);
+        command
+    };
+    let bare = |number: u32| {
+        let mut command = Command::new("sh");
+        command.args(["-c", &work(number)]);
+        command
+    };
+    let at_once = |command: &dyn Fn(u32) -> Command| -> Result<(), String> {
+        let all: Result<Vec<_>, _> = (0..10)
+            .map(|number| {
+                command(number)
+                    .stdout(std::process::Stdio::null())
+                    .stderr(std::process::Stdio::null())
+                    .spawn()
+            })
+            .collect();
+        for mut child in all.map_err(|error| error.to_string())? {
+            let status = child.wait().map_err(|error| error.to_string())?;
+            if !status.success() {
+                return Err(format!("one of ten processes: {status}"));
+            }
+        }
+        Ok(())
+    };
+    run(&mut build(0))?;
+    let (mut ours, mut plain) = (Vec::new(), Vec::new());
+    for _ in 0..bed.runs {
+        ours.push(millis(measure(|| at_once(&build))?.wall));
+        plain.push(millis(measure(|| at_once(&bare))?.wall));
+    }
+    let what = "ten processes at once, each its own step";
+    report.add(what, "wharf", "ms", ours);
+    report.add(what, "the bare commands", "ms", plain);
+    report.ratio(what, "wharf", "the bare commands");
+    Ok(())
+}

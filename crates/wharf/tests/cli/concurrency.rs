@@ -5,7 +5,7 @@ use std::process::Stdio;
 use crate::{context::TestContext, outcome::Outcome};
 
 #[test]
-fn two_builds_of_one_dockerfile_run_each_step_once() {
+fn ten_builds_of_one_dockerfile_run_each_step_once() {
     let context = TestContext::new();
     context.write(
         "Dockerfile",
@@ -22,7 +22,7 @@ fn two_builds_of_one_dockerfile_run_each_step_once() {
             .spawn()
             .expect("the binary runs")
     };
-    let builds = [start(), start(), start()];
+    let builds = [(); 10].map(|()| start());
     let outcomes = builds.map(|build| Outcome::from(build.wait_with_output().expect("it ends")).success());
     let digests: Vec<_> = outcomes.iter().map(Outcome::digest).collect();
     assert!(
@@ -30,7 +30,7 @@ fn two_builds_of_one_dockerfile_run_each_step_once() {
         "{outcomes:#?}"
     );
     let reused: usize = outcomes.iter().map(|outcome| outcome.count("CACHED")).sum();
-    assert_eq!(reused, 4, "two steps, three builds: {outcomes:#?}");
+    assert_eq!(reused, 18, "two steps, ten builds: {outcomes:#?}");
 }
 
 #[test]
