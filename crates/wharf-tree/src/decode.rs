@@ -65,7 +65,8 @@ pub(crate) type Children<'c> = dyn FnMut(&Digest) -> Result<Arc<Dir>, DecodeErro
 /// A directory of the entries in `object`.
 pub(crate) fn object(object: &[u8], children: &mut Children<'_>) -> Result<Dir, DecodeError> {
     let mut cursor = Cursor(object);
-    let mut entries = Vec::<(Name, Entry)>::new();
+    // A file's entry with a short name has 50 bytes.
+    let mut entries = Vec::<(Name, Entry)>::with_capacity(object.len() / 50 + 1);
     while !cursor.0.is_empty() {
         let kind = cursor.byte()?;
         let length = cursor.byte()?;

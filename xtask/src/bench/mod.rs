@@ -119,6 +119,7 @@ fn install() -> Result<(), String> {
         ("/usr/bin/mmdebstrap", "mmdebstrap"),
         ("/usr/sbin/runc", "runc"),
         ("/usr/bin/time", "time"),
+        ("/usr/bin/buildah", "buildah"),
     ];
     let missing: Vec<_> = needs
         .iter()

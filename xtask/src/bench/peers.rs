@@ -1,4 +1,4 @@
-//! Small builds beside BuildKit, both from the same OCI layouts: a rebuild, an empty step, a large context.
+//! Small builds beside BuildKit and buildah, all from the same OCI layouts: a rebuild, an empty step, a large context.
 
 use std::{path::Path, process::Command, time::Duration};
 
@@ -13,12 +13,19 @@ use super::{
 /// Empty steps of one build.
 const STEPS: u32 = 20;
 
-/// One build of each side.
-struct Pair<'a> {
-    ours: Box<dyn Fn() -> Command + 'a>,
-    theirs: Box<dyn Fn() -> Command + 'a>,
-    /// Equal parts that a build has, of which the figures are one.
-    parts: u32,
+/// One builder and its build.
+struct Side<'a> {
+    who: &'static str,
+    build: Box<dyn Fn() -> Command + 'a>,
+}
+
+impl<'a> Side<'a> {
+    fn new(who: &'static str, build: impl Fn() -> Command + 'a) -> Self {
+        Self {
+            who,
+            build: Box::new(build),
+        }
+    }
 }
 
 /// All of them.
@@ -26,27 +33,35 @@ pub(super) fn small(bed: &Bed, report: &mut Report) -> Result<(), String> {
     let buildkit = BuildKit::start(&bed.scratch)?;
     rebuild(bed, &buildkit, report)?;
     let plain = layout(bed, &project(bed, "peers-plain", &[])?, "box")?;
+    bring_to_buildah(bed, &plain, "box")?;
     let steps = bed.directory("peers-steps")?;
     let runs: Vec<String> = (0..STEPS).map(|step| format!("RUN true {step}\n")).collect();
     write(&steps.join("Dockerfile"), &format!("FROM box\n{}", runs.concat()))?;
     let flag = plain.flag("box");
-    let pair = Pair {
-        ours: Box::new(|| ours(bed, &["--no-cache", &flag], &steps)),
-        theirs: Box::new(|| {
-            let mut command = buildkit.build(&steps, &[("box", &plain)]);
+    let sides = [
+        Side::new("wharf", || ours(bed, &["--no-cache", &flag], &steps)),
+        Side::new("BuildKit", || {
+            let mut command = buildkit.build_image(&steps, &[("box", &plain)]);
             command.arg("--no-cache");
             command
         }),
-        parts: STEPS,
-    };
-    pair.measure(bed, &buildkit, report, "one RUN true of twenty")?;
+        Side::new("buildah", || buildah_build(bed, &["--no-cache"], &steps)),
+    ];
+    compare(bed, &buildkit, report, "one RUN true of twenty", &sides, STEPS)?;
     let context = files(bed, "peers-context", 50_000)?;
-    let pair = Pair {
-        ours: Box::new(|| ours(bed, &[], &context)),
-        theirs: Box::new(|| buildkit.build(&context, &[])),
-        parts: 1,
-    };
-    pair.measure(bed, &buildkit, report, "context of 50,000 unchanged files")
+    let sides = [
+        Side::new("wharf", || ours(bed, &[], &context)),
+        Side::new("BuildKit", || buildkit.build_image(&context, &[])),
+        Side::new("buildah", || buildah_build(bed, &[], &context)),
+    ];
+    compare(
+        bed,
+        &buildkit,
+        report,
+        "context of 50,000 unchanged files",
+        &sides,
+        1,
+    )
 }
 
 /// Quickstart with nothing changed.
@@ -57,18 +72,61 @@ fn rebuild(bed: &Bed, buildkit: &BuildKit, report: &mut Report) -> Result<(), St
         .arg(&example))?;
     let builder = layout(bed, &example, "builder")?;
     let runtime = layout(bed, &example, "runtime")?;
+    bring_to_buildah(bed, &builder, "builder")?;
+    bring_to_buildah(bed, &runtime, "runtime")?;
     let flags = [builder.flag("builder"), runtime.flag("runtime")];
-    let pair = Pair {
-        ours: Box::new(|| ours(bed, &[&flags[0], &flags[1]], &example)),
-        theirs: Box::new(|| buildkit.build(&example, &[("builder", &builder), ("runtime", &runtime)])),
-        parts: 1,
-    };
-    pair.measure(bed, buildkit, report, "quickstart, nothing changed")
+    let sides = [
+        Side::new("wharf", || ours(bed, &[&flags[0], &flags[1]], &example)),
+        Side::new("BuildKit", || {
+            buildkit.build_image(&example, &[("builder", &builder), ("runtime", &runtime)])
+        }),
+        Side::new("buildah", || buildah_build(bed, &[], &example)),
+    ];
+    compare(bed, buildkit, report, "quickstart, nothing changed", &sides, 1)
 }
 
 fn ours(bed: &Bed, flags: &[&str], directory: &Path) -> Command {
     let mut command = bed.wharf("peers-store");
     command.args(["build", "-q"]).args(flags).arg(directory);
+    command
+}
+
+/// buildah with storage of its own.
+fn buildah(bed: &Bed) -> Command {
+    let mut command = Command::new("buildah");
+    command
+        .arg("--root")
+        .arg(bed.scratch.join("buildah"))
+        .arg("--runroot")
+        .arg(bed.scratch.join("buildah-run"))
+        .arg("--storage-driver=overlay");
+    command
+}
+
+fn bring_to_buildah(bed: &Bed, layout: &Layout, name: &str) -> Result<(), String> {
+    let mut pull = buildah(bed);
+    pull.arg("pull").arg(format!("oci:{}", layout.path.display()));
+    let output = pull.output().map_err(|error| format!("buildah: {error}"))?;
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).into_owned());
+    }
+    let image = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    run(buildah(bed).args(["tag", &image, &format!("localhost/{name}")]))
+}
+
+/// As the others do, it keeps the result of every step.
+fn buildah_build(bed: &Bed, flags: &[&str], directory: &Path) -> Command {
+    let mut command = buildah(bed);
+    command
+        .args([
+            "build",
+            "--quiet",
+            "--layers",
+            "--isolation=oci",
+            "--network=host",
+        ])
+        .args(flags)
+        .arg(directory);
     command
 }
 
@@ -87,31 +145,39 @@ fn layout(bed: &Bed, project: &Path, base: &str) -> Result<Layout, String> {
     Layout::open(path)
 }
 
-impl Pair<'_> {
-    /// One build of each that does not count, then the rounds; who starts alternates.
-    fn measure(&self, bed: &Bed, buildkit: &BuildKit, report: &mut Report, what: &str) -> Result<(), String> {
-        run(&mut (self.ours)())?;
-        run(&mut (self.theirs)())?;
-        let sides = [&self.ours, &self.theirs];
-        let (mut wall, mut cpu) = ([vec![], vec![]], [vec![], vec![]]);
-        for round in 0..bed.runs as usize {
-            for side in [round % 2, (round + 1) % 2] {
-                let before = buildkit.cpu()?;
-                let cost = measure(|| run(&mut sides[side]()))?;
-                let daemon = if side == 1 {
-                    buildkit.cpu()?.saturating_sub(before)
-                } else {
-                    Duration::ZERO
-                };
-                wall[side].push(millis(cost.wall) / f64::from(self.parts));
-                cpu[side].push(millis(cost.cpu + daemon) / f64::from(self.parts));
-            }
-        }
-        for (who, (wall, cpu)) in ["wharf", "BuildKit"].into_iter().zip(wall.into_iter().zip(cpu)) {
-            report.add(what, who, "ms", wall);
-            report.add(what, &format!("{who}, CPU"), "ms", cpu);
-        }
-        report.ratio(what, "BuildKit", "wharf");
-        Ok(())
+/// One build of each that does not count, then the rounds; who starts goes round. `parts` are the equal parts of a build, of which
+/// the figures are one.
+fn compare(
+    bed: &Bed,
+    buildkit: &BuildKit,
+    report: &mut Report,
+    what: &str,
+    sides: &[Side<'_>; 3],
+    parts: u32,
+) -> Result<(), String> {
+    for side in sides {
+        run(&mut (side.build)())?;
     }
+    let mut series = [const { (Vec::new(), Vec::new()) }; 3];
+    for round in 0..bed.runs as usize {
+        for turn in 0..sides.len() {
+            let side = (round + turn) % sides.len();
+            let before = buildkit.cpu()?;
+            let cost = measure(|| run(&mut (sides[side].build)()))?;
+            let daemon = if sides[side].who == "BuildKit" {
+                buildkit.cpu()?.saturating_sub(before)
+            } else {
+                Duration::ZERO
+            };
+            series[side].0.push(millis(cost.wall) / f64::from(parts));
+            series[side].1.push(millis(cost.cpu + daemon) / f64::from(parts));
+        }
+    }
+    for (side, (wall, cpu)) in sides.iter().zip(series) {
+        report.add(what, side.who, "ms", wall);
+        report.add(what, &format!("{}, CPU", side.who), "ms", cpu);
+    }
+    report.ratio(what, "BuildKit", "wharf");
+    report.ratio(what, "buildah", "wharf");
+    Ok(())
 }
