@@ -196,7 +196,7 @@ fn go_program() -> Vec<u8> {
 
 fn audited_program() -> Vec<u8> {
     let list = br#"{"packages":[{"name":"app","version":"0.1.0","source":"local","root":true},
-        {"name":"cc","version":"1.0.0","source":"crates.io","kind":"build"},{"name":"libc","version":"0.2.1","source":"crates.io"}]}"#;
+        {"name":"cc","version":"1.0.0","source":"registry","kind":"build"},{"name":"libc","version":"0.2.1","source":"registry"}]}"#;
     let mut packed = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
     std::io::Write::write_all(&mut packed, list).unwrap();
     program(".dep-v0", &packed.finish().unwrap())
