@@ -7,6 +7,7 @@
 //!
 //! What is not as it has to be fails.
 
+mod agent;
 mod built;
 mod case;
 mod image;
@@ -14,6 +15,7 @@ mod lint;
 mod reference;
 mod report;
 mod scratch;
+mod served;
 mod tree;
 mod verdict;
 mod wharf;
@@ -21,18 +23,20 @@ mod wharf;
 use std::{
     fs,
     path::{Path, PathBuf},
+    process::Command,
     sync::Mutex,
     thread,
     time::Instant,
 };
 
-use case::Case;
+use agent::Agent;
+use case::{Case, Places};
 use reference::Reference;
 use report::{Row, report};
 use verdict::Verdict;
 use wharf::Wharf;
 
-use crate::{go, setup};
+use crate::{go, setup, stage};
 
 /// Twice the cores of CI: a build of the reference mostly waits for its daemon and the disk.
 const WORKERS: usize = 4;
@@ -53,12 +57,20 @@ pub(crate) fn lacks() -> Option<String> {
 
 /// Checks the cases whose name contains `word`, and prints a line for each and the counts.
 pub(crate) fn run(word: &str) -> Result<(), String> {
-    let cases = case::find(Path::new(CASES), word)?;
+    let scratch = scratch::of_root()?;
+    let root = std::path::absolute(CASES).map_err(|error| error.to_string())?;
+    let server = served::start(&root, &scratch.join("served"))?;
+    let agent = Agent::start(&scratch)?;
+    let places = Places {
+        server: server.url(""),
+        agent: agent.socket.display().to_string(),
+    };
+    let cases = case::find(&root, word, &places)?;
     if cases.is_empty() {
         return Err(format!("no case is called {word}"));
     }
     few_differences(&cases)?;
-    let builders = Builders::start()?;
+    let builders = Builders::start(scratch, places)?;
     let start = Instant::now();
     let mut rows = check_all(cases, &builders);
     rows.sort_by(|a, b| a.case.cmp(&b.case));
@@ -78,6 +90,7 @@ fn few_differences(cases: &[Case]) -> Result<(), String> {
 /// All that builds a case.
 struct Builders {
     scratch: PathBuf,
+    places: Places,
     reference: Reference,
     root: Wharf,
     user: Wharf,
@@ -85,8 +98,7 @@ struct Builders {
 }
 
 impl Builders {
-    fn start() -> Result<Self, String> {
-        let scratch = scratch::of_root()?;
+    fn start(scratch: PathBuf, places: Places) -> Result<Self, String> {
         let root = Wharf::of_root(&scratch)?;
         let users = scratch::OfTestUser::make()?;
         wharf::copy(Path::new(CASES), &users.path().join("cases"))?;
@@ -94,9 +106,17 @@ impl Builders {
             reference: Reference::start(&scratch, root.base())?,
             user: root.of_test_user(users.path())?,
             scratch,
+            places,
             root,
             users,
         })
+    }
+}
+
+impl Builders {
+    /// Where a case's images are.
+    fn folder(&self, case: &Case) -> PathBuf {
+        self.scratch.join(case.name.replace('/', "+"))
     }
 }
 
@@ -120,10 +140,45 @@ fn check_all(cases: Vec<Case>, builders: &Builders) -> Vec<Row> {
 }
 
 fn check(case: &Case, builders: &Builders) -> Row {
-    let folder = builders.scratch.join(case.name.replace('/', "+"));
+    let context = builders.users.path().join("prepared").join(&case.name);
+    let verdicts = match prepared(case, &context) {
+        Ok(case) => judged(&case, builders),
+        Err(why) => vec![("image", Verdict::Failed(vec![why]))],
+    };
+    let row = Row {
+        case: case.name.clone(),
+        verdicts,
+    };
+    if !row.failed() {
+        // The layouts of hundreds of cases would fill a small disk.
+        let _ = fs::remove_dir_all(builders.folder(case));
+    }
+    row
+}
+
+/// The case with a copy of its context in which its script has been run, if it has one.
+fn prepared(case: &Case, context: &Path) -> Result<Case, String> {
+    let Some(script) = &case.prepare else {
+        return Ok(case.clone());
+    };
+    scratch::make(context)?;
+    let from = format!("{}/.", case.context.display());
+    stage::run(Command::new("cp").args(["-a", &from]).arg(context))?;
+    served::run(script, context)?;
+    Ok(Case {
+        context: context.to_owned(),
+        ..case.clone()
+    })
+}
+
+fn judged(case: &Case, builders: &Builders) -> Vec<(&'static str, Verdict)> {
+    let folder = builders.folder(case);
     let ours = builders.root.build(case, &folder.join("wharf"), &[]);
     let theirs = builders.reference.build(case, &folder.join("reference"));
     let mut verdicts = vec![("image", verdict::compare(case, &ours, &theirs))];
+    if case.call.is_some() {
+        return verdicts;
+    }
     if ours.layout.is_some() {
         let again = builders
             .root
@@ -136,15 +191,7 @@ fn check(case: &Case, builders: &Builders) -> Row {
         rootless.unwrap_or_else(|why| Verdict::Failed(vec![why])),
     ));
     verdicts.push(("lint", lint::compare(case, &builders.root, &builders.reference)));
-    let row = Row {
-        case: case.name.clone(),
-        verdicts,
-    };
-    if !row.failed() {
-        // The layouts of hundreds of cases would fill a small disk.
-        let _ = fs::remove_dir_all(&folder);
-    }
-    row
+    verdicts
 }
 
 /// What `judge` says of the build of an ordinary user.
@@ -154,7 +201,14 @@ fn rootless(
     judge: impl Fn(&built::Built) -> Verdict,
 ) -> Result<Verdict, String> {
     let place = builders.users.path();
-    let case = case.in_copy(&place.join("cases"))?;
+    let copy = case.in_copy(&place.join("cases"), &builders.places)?;
+    let case = match &case.prepare {
+        Some(_) => Case {
+            context: case.context.clone(),
+            ..copy
+        },
+        None => copy,
+    };
     let layouts = place.join("layouts").join(case.name.replace('/', "+"));
     builders.user.give(&layouts)?;
     let verdict = judge(&builders.user.build(&case, &layouts.join("wharf"), &[]));

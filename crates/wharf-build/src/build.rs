@@ -27,7 +27,8 @@ use crate::{
     attest::{Facts, vcs},
     check,
     context::{Context, ContextFiles},
-    context_source::Pin,
+    context_source::{Held, Pin},
+    credentials::Credentials,
     emulation::Emulation,
     error::BuildError,
     exec::{
@@ -133,15 +134,16 @@ pub fn build(
     let phases = Phases::new(&**observer);
     let started = jiff::Timestamp::now();
     let agents = agents(request, machine)?;
-    let opened = open(request, machine, observer, cancel, &phases)?;
+    let credentials = Credentials::new(&request.secrets, &agents);
+    let opened = open(request, machine, &credentials, observer, cancel, &phases)?;
     let Opened { contexts, held, read } = opened;
-    let dockerfile = read::parse(&read)?;
+    let dockerfile = read::parse(request, &read)?;
     let graph = lower_graph(request, machine, &dockerfile, &read, &contexts, &phases)?;
     observer.observe(Event::GraphKnown {
         steps: graph.steps.iter().map(info).collect(),
     });
     check_emulation(&graph, machine, &read)?;
-    let engine = engine(request, machine, contexts, agents, &graph);
+    let engine = engine(request, machine, contexts, &agents, &graph);
     let facts = Facts {
         started,
         dockerfile: &read,
@@ -180,6 +182,7 @@ pub(crate) struct Opened {
 pub(crate) fn open(
     request: &BuildRequest,
     machine: &Machine,
+    credentials: &Credentials,
     observer: &Arc<dyn Observer + Send + Sync>,
     cancel: &Cancel,
     phases: &Phases<'_>,
@@ -187,9 +190,9 @@ pub(crate) fn open(
     machine
         .images
         .begin(&request.bases, request.pull, Some(Arc::clone(observer)), cancel);
-    let (contexts, held) = open_contexts(request, machine)?;
+    let (contexts, held) = open_contexts(request, machine, credentials)?;
     let read = phases.phase(PhaseKind::Read, "read the Dockerfile", || {
-        read::read(request, &contexts)
+        read::read(request, &contexts, machine, credentials)
     })?;
     if let Some(path) = &read.path {
         machine.images.set_from_lock(FromLock::read(path)?);
@@ -267,7 +270,7 @@ fn info(step: &wharf_graph::Step) -> StepInfo {
 pub(crate) type Contexts = HashMap<ContextName, Context>;
 
 /// What was unpacked of contexts, by name.
-type HeldContexts = Vec<(ContextName, crate::context_source::Held)>;
+pub(crate) type HeldContexts = Vec<(ContextName, Held)>;
 
 /// What the contexts from elsewhere were.
 fn pins(held: &HeldContexts) -> BTreeMap<ContextName, Pin> {
@@ -277,25 +280,35 @@ fn pins(held: &HeldContexts) -> BTreeMap<ContextName, Pin> {
     pins.collect()
 }
 
-fn open_contexts(request: &BuildRequest, machine: &Machine) -> Result<(Contexts, HeldContexts), BuildError> {
+fn open_contexts(
+    request: &BuildRequest,
+    machine: &Machine,
+    credentials: &Credentials,
+) -> Result<(Contexts, HeldContexts), BuildError> {
     let mut contexts = Contexts::new();
     let mut held = Vec::new();
-    let mut add = |name: ContextName, found: Option<crate::context_source::Held>| -> Result<(), BuildError> {
+    let mut add = |name: ContextName, found: Option<Held>| -> Result<(), BuildError> {
         if let Some(found) = found {
-            contexts.insert(name.clone(), Context::open(found.directory(), None)?);
+            // The ignore file of what was fetched is a file like any other, as BuildKit has it.
+            let context = if found.is_fetched() {
+                Context::whole(found.directory())
+            } else {
+                Context::open(found.directory(), None)?
+            };
+            contexts.insert(name.clone(), context);
             held.push((name, found));
         }
         Ok(())
     };
     add(
         ContextName::Main,
-        crate::context_source::open(&request.context, machine)?,
+        crate::context_source::open(&request.context, machine, credentials)?,
     )?;
     for (name, context) in &request.named_contexts {
         let key = LowerContext::key(name);
         add(
             ContextName::Named(key),
-            crate::context_source::open_named(context, machine)?,
+            crate::context_source::open_named(context, machine, credentials)?,
         )?;
     }
     Ok((contexts, held))
@@ -308,7 +321,7 @@ fn with_ignore_file(
     read: &ReadDockerfile,
 ) -> Result<Contexts, BuildError> {
     if let (Some(main), Some(path)) = (contexts.get_mut(&ContextName::Main), &read.path)
-        && request.context != ContextSource::Empty
+        && matches!(request.context, ContextSource::Directory(_))
     {
         *main = Context::open(&main.directory.clone(), Some(Path::new(path)))?;
     }
@@ -324,17 +337,18 @@ fn lower_graph(
     phases: &Phases<'_>,
 ) -> Result<Graph, BuildError> {
     let options = lower_options(request);
-    let bases = resolve_bases(dockerfile, &options, machine, phases).map_err(|why| match why {
-        Unresolved::Stages(errors) => BuildError::lowering(read, dockerfile, &errors),
-        Unresolved::Base(request, error) => BuildError::base(read, dockerfile, &request, *error),
-    })?;
+    let bases =
+        resolve_bases(dockerfile, &options, machine, phases).map_err(|why| why.told(read, dockerfile))?;
     let inputs = check::Inputs {
         dockerfile,
         options: &options,
         bases: &bases,
         contexts,
     };
-    inputs.refuse(read)?;
+    for finding in inputs.accept(read)?.findings {
+        let warning = check::warning(dockerfile, &finding);
+        phases.observer.observe(Event::Warning(warning));
+    }
     lower(dockerfile, &options, &bases).map_err(|errors| BuildError::lowering(read, dockerfile, &errors))
 }
 
@@ -344,6 +358,16 @@ pub(crate) enum Unresolved {
     Stages(Vec<LowerError>),
     /// One cannot be had.
     Base(Box<BaseRequest>, Box<ImageSourceError>),
+}
+
+impl Unresolved {
+    /// The error of a build.
+    pub(crate) fn told(self, read: &ReadDockerfile, dockerfile: &Dockerfile) -> BuildError {
+        match self {
+            Self::Stages(errors) => BuildError::lowering(read, dockerfile, &errors),
+            Self::Base(request, error) => BuildError::base(read, dockerfile, &request, *error),
+        }
+    }
 }
 
 /// All that lowering has to know of bases.
@@ -467,7 +491,7 @@ fn ulimit(name: &str, (soft, hard): (u64, u64)) -> Ulimit {
 
 fn named(context: &NamedContext) -> LowerContext {
     match context {
-        NamedContext::Directory(_) | NamedContext::Git { .. } | NamedContext::Url(_) => LowerContext::Files,
+        NamedContext::Directory(_) | NamedContext::Git(_) | NamedContext::Url(_) => LowerContext::Files,
         NamedContext::Image(reference) => LowerContext::Image(reference.clone()),
         NamedContext::Base(name) => LowerContext::Base(name.clone()),
         NamedContext::OciLayout { path, tag, digest } => LowerContext::OciLayout(wharf_graph::LayoutSource {
@@ -479,7 +503,10 @@ fn named(context: &NamedContext) -> LowerContext {
 }
 
 /// The agents of `--ssh`, those for key files started: a key that cannot be used is better known before the first step.
-fn agents(request: &BuildRequest, machine: &Machine) -> Result<BTreeMap<String, Agent>, SshAgentError> {
+pub(crate) fn agents(
+    request: &BuildRequest,
+    machine: &Machine,
+) -> Result<BTreeMap<String, Agent>, SshAgentError> {
     let open = |(id, agent): (&String, &SshAgent)| {
         let agent = match agent {
             SshAgent::Socket(socket) => Agent::Forwarded(socket.clone()),
@@ -494,14 +521,14 @@ fn engine(
     request: &BuildRequest,
     machine: &Machine,
     contexts: Contexts,
-    agents: BTreeMap<String, Agent>,
+    agents: &BTreeMap<String, Agent>,
     graph: &Graph,
 ) -> Engine {
     let files = Arc::new(ContextFiles::default());
     machine.store.add_source(Arc::clone(&files) as _);
     let environment = StepEnvironment {
         secrets: request.secrets.clone(),
-        ssh: agents,
+        ssh: agents.clone(),
         allow: request.allow.clone(),
         ..machine.environment.clone()
     };
@@ -523,6 +550,7 @@ fn engine(
             files,
             images: Arc::clone(&machine.images),
             network: Arc::clone(&machine.network),
+            credentials: Credentials::new(&request.secrets, agents),
             scanned: std::sync::Mutex::default(),
         },
         lanes: Lanes::default(),

@@ -4,15 +4,18 @@ use std::{collections::BTreeSet, error::Error as _, fmt::Write as _, sync::Arc};
 
 use wharf_dockerfile::{
     Diagnostic, Dockerfile, Span, Stage,
-    lint::{self, BaseImage, CheckConfig, CheckConfigError, LintOptions, LintReport},
+    lint::{self, BaseImage, CheckConfig, CheckConfigError, Finding, LintOptions, LintReport},
     parse_bytes,
 };
-use wharf_graph::{Bases, ContextName, LowerError, LowerOptions, known_base, lower};
+use wharf_graph::{
+    Bases, ContextName, LowerError, LowerOptions, SourceSpan, event::Warning, known_base, lower,
+};
 use wharf_oci::{Platform, config::ImageConfig};
 use wharf_solver::{Cancel, Observer};
 
 use crate::{
     build::{self, Contexts, Machine, Phases, Unresolved},
+    credentials::Credentials,
     error::{BuildError, Excerpt},
     read::ReadDockerfile,
     request::BuildRequest,
@@ -53,7 +56,8 @@ pub fn check(
     cancel: &Cancel,
 ) -> Result<Checked, BuildError> {
     let phases = Phases::new(&**observer);
-    let opened = build::open(request, machine, observer, cancel, &phases)?;
+    let credentials = Credentials::new(&request.secrets, &build::agents(request, machine)?);
+    let opened = build::open(request, machine, &credentials, observer, cancel, &phases)?;
     let parsed = parse_bytes(&opened.read.bytes);
     let options = LowerOptions {
         every_stage: request.target.is_none(),
@@ -101,20 +105,17 @@ pub(crate) struct Inputs<'a> {
 }
 
 impl Inputs<'_> {
-    /// Refuses a Dockerfile whose check options cannot be read, or make errors of what rules do not like when there is something.
-    pub(crate) fn refuse(&self, read: &ReadDockerfile) -> Result<(), BuildError> {
+    /// What rules do not like. Refuses a Dockerfile whose check options cannot be read, or make errors of that when there is something.
+    pub(crate) fn accept(&self, read: &ReadDockerfile) -> Result<LintReport, BuildError> {
         let source = &self.dockerfile.source;
         let directive = self.dockerfile.directives.check.as_ref();
         let config = self.config().map_err(|error| BuildError::CheckOptions {
             excerpt: directive.map(|directive| Excerpt::of_span(read, source, directive.value.span)),
             source: error,
         })?;
-        if !config.error {
-            return Ok(());
-        }
         let report = self.report();
-        if report.findings.is_empty() {
-            return Ok(());
+        if !config.error || report.findings.is_empty() {
+            return Ok(report);
         }
         let excerpts = report.findings.iter().map(|finding| Excerpt {
             message: format!("{}: {}", finding.rule.name, finding.message),
@@ -178,6 +179,23 @@ impl Inputs<'_> {
             return vec![Fault::nowhere(message)];
         }
         Vec::new()
+    }
+}
+
+/// A finding, told to one who builds.
+pub(crate) fn warning(dockerfile: &Dockerfile, finding: &Finding) -> Warning {
+    let place = |offset| dockerfile.source.position(offset);
+    let (start, end) = (place(finding.span.start), place(finding.span.end));
+    Warning {
+        code: Some(finding.rule.name.to_owned()),
+        message: finding.message.clone(),
+        hint: None,
+        span: Some(SourceSpan {
+            start_line: start.line as u32,
+            start_column: start.column as u32,
+            end_line: end.line as u32,
+            end_column: end.column as u32,
+        }),
     }
 }
 

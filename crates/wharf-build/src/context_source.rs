@@ -12,18 +12,22 @@ use wharf_tree::{Entry, Node, Tree, merge, tar};
 
 use crate::{
     build::Machine,
+    credentials::Credentials,
     download::{self, DownloadError},
     export::{FilesError, write_directory},
     git::{self, GitError},
     request::{ContextSource, NamedContext},
 };
 
+/// What a file that is a context is called in it.
+pub const FETCHED: &str = "context";
+
 /// A context's directory, and its scratch space if it has some.
 #[derive(Debug)]
 pub struct Held {
     directory: PathBuf,
     pin: Option<Pin>,
-    _scratch: Option<WorkDir>,
+    scratch: Option<WorkDir>,
 }
 
 /// A context cannot be brought.
@@ -77,6 +81,11 @@ impl Held {
         self.pin.as_ref()
     }
 
+    /// Whether it was brought from elsewhere.
+    pub fn is_fetched(&self) -> bool {
+        self.scratch.is_some()
+    }
+
     /// Where the files are.
     pub fn directory(&self) -> &Path {
         &self.directory
@@ -84,22 +93,30 @@ impl Held {
 }
 
 /// The main context; `None` if there is none.
-pub fn open(context: &ContextSource, machine: &Machine) -> Result<Option<Held>, ContextSourceError> {
+pub fn open(
+    context: &ContextSource,
+    machine: &Machine,
+    credentials: &Credentials,
+) -> Result<Option<Held>, ContextSourceError> {
     match context {
         ContextSource::Empty => Ok(None),
         ContextSource::Directory(path) => Ok(Some(plain(path))),
-        ContextSource::Url(url) => fetch(url, machine).map(Some),
+        ContextSource::Url(url) => fetch_or_unpack(url, machine, credentials).map(Some),
         ContextSource::Archive(path) => unpack(path, "standard input", machine).map(Some),
-        ContextSource::Git { url, fragment } => checkout(url, fragment, machine).map(Some),
+        ContextSource::Git(git) => checkout(git, machine, credentials).map(Some),
     }
 }
 
 /// A named context that consists of files; `None` for images and bases.
-pub fn open_named(context: &NamedContext, machine: &Machine) -> Result<Option<Held>, ContextSourceError> {
+pub fn open_named(
+    context: &NamedContext,
+    machine: &Machine,
+    credentials: &Credentials,
+) -> Result<Option<Held>, ContextSourceError> {
     match context {
         NamedContext::Directory(path) => Ok(Some(plain(path))),
-        NamedContext::Git { url, fragment } => checkout(url, fragment, machine).map(Some),
-        NamedContext::Url(url) => fetch(url, machine).map(Some),
+        NamedContext::Git(git) => checkout(git, machine, credentials).map(Some),
+        NamedContext::Url(url) => fetch(url, machine, credentials).map(Some),
         NamedContext::Image(_) | NamedContext::OciLayout { .. } | NamedContext::Base(_) => Ok(None),
     }
 }
@@ -108,7 +125,7 @@ fn plain(path: &Path) -> Held {
     Held {
         directory: path.to_owned(),
         pin: None,
-        _scratch: None,
+        scratch: None,
     }
 }
 
@@ -131,19 +148,12 @@ fn unpack(path: &Path, name: &str, machine: &Machine) -> Result<Held, ContextSou
     write(&merge(&Tree::empty(), &layer), machine)
 }
 
-fn checkout(url: &str, fragment: &str, machine: &Machine) -> Result<Held, ContextSourceError> {
-    let (reference, subdir) = fragment.split_once(':').unwrap_or((fragment, ""));
-    let source = GitSource {
-        remote: url.to_owned(),
-        reference: reference.to_owned(),
-        subdir: subdir.to_owned(),
-        checksum: None,
-        keep_git_dir: false,
-        submodules: true,
-        commit_times: false,
-        fetch_by_commit: false,
-    };
-    let checkout = git::checkout(&source, &machine.store)?;
+fn checkout(
+    source: &GitSource,
+    machine: &Machine,
+    credentials: &Credentials,
+) -> Result<Held, ContextSourceError> {
+    let checkout = git::checkout(source, &machine.store, credentials)?;
     let held = write(&*machine.roots.tree(&checkout.root)?, machine)?;
     Ok(Held {
         pin: Some(Pin::Commit(checkout.commit)),
@@ -152,33 +162,50 @@ fn checkout(url: &str, fragment: &str, machine: &Machine) -> Result<Held, Contex
 }
 
 /// An archive, or, as BuildKit has it, a text that is the Dockerfile of a context with nothing else in it.
-fn fetch(url: &str, machine: &Machine) -> Result<Held, ContextSourceError> {
-    let scratch = machine.store.work_dir()?;
-    let source = wharf_graph::HttpSource {
-        url: url.to_owned(),
-        checksum: None,
-        file_name: "Dockerfile".to_owned(),
-    };
-    let root = download::fetch(&source, &machine.store, &machine.network)?;
-    let tree = machine.roots.tree(&root)?;
-    let pin = only_file(&tree).map(Pin::File);
-    write_directory(&tree, &machine.store, scratch.path())?;
-    let path = scratch.path().join(&source.file_name);
+fn fetch_or_unpack(
+    url: &str,
+    machine: &Machine,
+    credentials: &Credentials,
+) -> Result<Held, ContextSourceError> {
+    let fetched = fetch(url, machine, credentials)?;
+    let path = fetched.directory.join(FETCHED);
     let file = std::fs::File::open(&path).map_err(|source| ContextSourceError::Read {
         name: url.to_owned(),
         source,
     })?;
     if wharf_tree::compress::decompress_archive(file).is_ok_and(tar::is_archive) {
         return Ok(Held {
-            pin,
+            pin: fetched.pin,
             ..unpack(&path, url, machine)?
         });
     }
+    Ok(fetched)
+}
+
+/// A context that holds what is at `url` as a file.
+fn fetch(url: &str, machine: &Machine, credentials: &Credentials) -> Result<Held, ContextSourceError> {
+    let source = wharf_graph::HttpSource {
+        url: url.to_owned(),
+        checksum: None,
+        file_name: FETCHED.to_owned(),
+    };
+    let root = download::fetch(&source, &machine.store, &machine.network, credentials)?;
+    let tree = machine.roots.tree(&root)?;
     Ok(Held {
-        directory: scratch.path().to_owned(),
-        pin,
-        _scratch: Some(scratch),
+        pin: only_file(&tree).map(Pin::File),
+        ..write(&tree, machine)?
     })
+}
+
+/// The file at `url`, and what keeps it.
+pub(crate) fn fetch_file(
+    url: &str,
+    machine: &Machine,
+    credentials: &Credentials,
+) -> Result<(Held, PathBuf), ContextSourceError> {
+    let fetched = fetch(url, machine, credentials)?;
+    let path = fetched.directory.join(FETCHED);
+    Ok((fetched, path))
 }
 
 /// The digest of the file that a download's root holds.
@@ -197,6 +224,6 @@ fn write(tree: &Tree, machine: &Machine) -> Result<Held, ContextSourceError> {
     Ok(Held {
         directory,
         pin: None,
-        _scratch: Some(scratch),
+        scratch: Some(scratch),
     })
 }

@@ -10,7 +10,11 @@ use wharf_oci::Digest;
 use wharf_store::{BlobError, MemoKey, Root as Kept, Store, StoreError};
 use wharf_tree::{Attrs, BuildError, Entry, Mtime, Node, PathError, TreeBuilder, TreePath};
 
-use crate::{net::Network, root::Root};
+use crate::{
+    credentials::{Authorization, CredentialError, Credentials},
+    net::Network,
+    root::Root,
+};
 
 /// The most that ADD downloads: more is refused, whatever the server says.
 const LIMIT: u64 = 64 << 30;
@@ -31,6 +35,9 @@ pub enum DownloadError {
         /// What came.
         found: Digest,
     },
+    /// The server cannot be told what it wants to know.
+    #[error(transparent)]
+    Credential(#[from] CredentialError),
     /// The bytes cannot be kept.
     #[error(transparent)]
     Blob(#[from] BlobError),
@@ -55,16 +62,24 @@ struct Remembered {
 }
 
 /// The root that holds the file.
-pub fn fetch(source: &HttpSource, store: &Store, network: &Network) -> Result<Root, DownloadError> {
+pub fn fetch(
+    source: &HttpSource,
+    store: &Store,
+    network: &Network,
+    credentials: &Credentials,
+) -> Result<Root, DownloadError> {
     let key = MemoKey::new("http-source", &[source.url.as_bytes()]);
     let known: Option<Remembered> = store.memo(&key)?;
     let file = match (known, source.checksum) {
         (Some(known), Some(checksum)) if known.digest == checksum && store.contains(&checksum)? => known,
-        (known, _) => network.wait(ask(source, store, network, known))?,
+        (known, _) => {
+            let told = credentials.of_file(&source.url)?;
+            network.wait(ask(source, store, network, known, told.as_ref()))?
+        }
     };
     store.set_memo(&key, &file, &[Kept::Blob(file.digest)])?;
     if let Some(expected) = source.checksum.filter(|expected| *expected != file.digest) {
-        let url = shown(&source.url);
+        let url = wharf_http::ShownUrl::of_text(&source.url);
         return Err(DownloadError::Checksum {
             url,
             expected,
@@ -96,13 +111,21 @@ async fn ask(
     store: &Store,
     network: &Network,
     known: Option<Remembered>,
+    told: Option<&Authorization>,
 ) -> Result<Remembered, DownloadError> {
     let client = network.client();
+    let get = || {
+        let request = Request::get_text(&source.url)?;
+        match told {
+            Some(told) => request.authorization(told.reveal()),
+            None => Ok(request),
+        }
+    };
     if let Some(known) = known
         && let Some(etag) = &known.etag
         && store.contains(&known.digest)?
     {
-        let request = Request::get_text(&source.url)?.header(header::IF_NONE_MATCH, etag)?;
+        let request = get()?.header(header::IF_NONE_MATCH, etag)?;
         if client.send(&request).await?.status() == StatusCode::NOT_MODIFIED {
             return Ok(known);
         }
@@ -113,7 +136,7 @@ async fn ask(
         limit: LIMIT,
         part: None,
     };
-    let download = client.download(Request::get_text(&source.url)?, expect).await?;
+    let download = client.download(get()?, expect).await?;
     let text = |name| download.header(&name).map(str::to_owned);
     let etag = text(header::ETAG);
     let modified = text(header::LAST_MODIFIED).and_then(|date: String| http_date(&date));
@@ -133,13 +156,6 @@ fn http_date(text: &str) -> Option<i64> {
     jiff::fmt::rfc2822::parse(text)
         .ok()
         .map(|date| date.timestamp().as_second())
-}
-
-fn shown(url: &str) -> String {
-    url::Url::parse(url).map_or_else(
-        |_| url.to_owned(),
-        |url| wharf_http::ShownUrl::new(&url).to_string(),
-    )
 }
 
 #[cfg(test)]

@@ -69,6 +69,9 @@ pub enum BuildError {
         /// Each finding at its place.
         excerpts: Vec<Excerpt>,
     },
+    /// The build argument names a language that is not spoken here.
+    #[error("frontend {0}, of the build argument BUILDKIT_SYNTAX, is not built in")]
+    Frontend(String),
     /// A base image cannot be had.
     #[error("cannot use the base {name}")]
     Base {
@@ -205,6 +208,9 @@ impl BuildError {
             Self::Step { source, .. } => source.hint(),
             Self::Output(output) => output.hint(),
             Self::Ssh(error) => error.hint(),
+            Self::Frontend(_) => {
+                Some("only docker/dockerfile is; without the argument, that language is used".to_owned())
+            }
             Self::CheckOptions { .. } => Some("they look like skip=RuleName,OtherRule;error=true".to_owned()),
             Self::Lint { .. } => Some("mend them, or add the rules to `# check=skip=`".to_owned()),
             Self::ReadDockerfile { .. } => {
@@ -221,6 +227,7 @@ impl BuildError {
             Self::Dockerfile { .. }
             | Self::CheckOptions { .. }
             | Self::Lint { .. }
+            | Self::Frontend(_)
             | Self::NoContext
             | Self::Ssh(crate::ssh_agent::SshAgentError::Key(_))
             | Self::FromLock(FromLockError::Parse { .. } | FromLockError::Version { .. })

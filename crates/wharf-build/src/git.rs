@@ -4,20 +4,23 @@
 //! system and user configuration that could run programs are switched off.
 
 use std::{
-    ffi::OsStr,
+    ffi::{OsStr, OsString},
     io,
     ops::ControlFlow,
     path::Path,
     process::{Command, Output, Stdio},
+    sync::Arc,
 };
 
 use wharf_dockerfile::patterns::PatternMatcher;
 use wharf_graph::GitSource;
+use wharf_http::ShownUrl;
 use wharf_store::{Sharing, Store, StoreError};
-use wharf_tree::TreePath;
+use wharf_tree::{Entry, Mtime, Node, TreePath};
 
 use crate::{
     context::{ScanError, Wanted, scan},
+    credentials::{CredentialError, Credentials},
     root::Root,
 };
 
@@ -60,6 +63,9 @@ pub enum GitError {
     /// The checkout cannot be read.
     #[error(transparent)]
     Scan(#[from] ScanError),
+    /// The server cannot be told what it wants to know.
+    #[error(transparent)]
+    Credential(#[from] CredentialError),
     /// The store cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -99,113 +105,210 @@ pub struct Checkout {
 }
 
 /// The root that holds the checkout.
-pub fn checkout(source: &GitSource, store: &Store) -> Result<Checkout, GitError> {
+pub fn checkout(source: &GitSource, store: &Store, credentials: &Credentials) -> Result<Checkout, GitError> {
     let id = format!("git-remote:{}", source.remote);
     let mut patience = |_: &wharf_store::Waiting| ControlFlow::Continue(());
     let repository = store.cache_mount(&id, Sharing::Locked, &mut patience)?;
     let mut repository = repository.expect("waiting is never given up");
+    let environment = environment(&source.remote, credentials)?;
     let git = Git {
         dir: repository.path(),
         remote: &source.remote,
+        environment: &environment,
     };
     if repository.is_new() {
         git.run("init", ["init", "--quiet", "--bare", "."])?;
     }
-    let commit = git.commit(source)?;
+    let found = git.find(source)?;
     let work = store.work_dir()?;
     let files = work.path().join("checkout");
-    git.check_out(source, &commit, &files)?;
-    let root = read(source, &files, store)?;
+    git.check_out(source, &found, &files)?;
+    let time = if source.commit_times {
+        Some(git.time(&found.commit)?)
+    } else {
+        None
+    };
+    let root = read(source, &files, time, store)?;
     if repository.is_new() {
         repository.filled()?;
     }
-    Ok(Checkout { root, commit })
+    Ok(Checkout {
+        root,
+        commit: found.commit,
+    })
 }
 
 struct Git<'a> {
     dir: &'a Path,
     remote: &'a str,
+    environment: &'a [(&'static str, OsString)],
+}
+
+/// What a reference stands for.
+struct Found {
+    /// An annotated tag or a commit.
+    object: String,
+    /// The commit.
+    commit: String,
+}
+
+fn is_commit(reference: &str) -> bool {
+    matches!(reference.len(), 40 | 64) && reference.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// A remote as it may be written down.
+fn without_password(remote: &str) -> String {
+    let Ok(mut url) = url::Url::parse(remote) else {
+        return remote.to_owned();
+    };
+    if url.password().is_none() {
+        return remote.to_owned();
+    }
+    // It has a host, so it may have none of both.
+    let _ = url.set_password(None);
+    let _ = url.set_username("");
+    url.to_string()
+}
+
+/// What git is told by its environment, which others on the machine do not see as they do its arguments.
+fn environment(
+    remote: &str,
+    credentials: &Credentials,
+) -> Result<Vec<(&'static str, OsString)>, CredentialError> {
+    // Whatever SSH wants to ask, there is nobody to answer.
+    let mut variables = vec![
+        ("SSH_ASKPASS", "/bin/false".into()),
+        ("SSH_ASKPASS_REQUIRE", "force".into()),
+    ];
+    if let Some(socket) = credentials.agent() {
+        variables.push(("SSH_AUTH_SOCK", socket.into()));
+    }
+    if let Some(told) = credentials.of_repository(remote)? {
+        variables.push(("GIT_CONFIG_COUNT", "1".into()));
+        variables.push((
+            "GIT_CONFIG_KEY_0",
+            format!("http.{}.extraheader", scope(remote)).into(),
+        ));
+        variables.push((
+            "GIT_CONFIG_VALUE_0",
+            format!("Authorization: {}", told.reveal()).into(),
+        ));
+    }
+    Ok(variables)
+}
+
+/// Which repositories are told what this one is: it alone, but on GitHub all, for the sake of submodules.
+fn scope(remote: &str) -> &str {
+    let hosts = ["https://github.com/", "https://www.github.com/"];
+    let host = hosts.into_iter().find(|host| remote.starts_with(host));
+    host.unwrap_or(remote)
 }
 
 impl Git<'_> {
-    /// Fetches what the reference stands for, and gives the full commit.
-    fn commit(&self, source: &GitSource) -> Result<String, GitError> {
-        let reference = if source.reference.is_empty() {
-            "HEAD"
-        } else {
-            &source.reference
+    /// Fetches what the reference stands for.
+    fn find(&self, source: &GitSource) -> Result<Found, GitError> {
+        let reference = match (&source.checksum, source.reference.as_str()) {
+            (Some(commit), _) if source.fetch_by_commit => commit,
+            (_, "") => "HEAD",
+            (_, reference) => reference,
         };
-        let is_commit = reference.len() == 40 && reference.bytes().all(|byte| byte.is_ascii_hexdigit());
-        let known = is_commit
+        let known = is_commit(reference)
             && self
                 .run("look-up", ["cat-file", "-e", &format!("{reference}^{{commit}}")])
                 .is_ok();
-        let commit = if known {
+        let object = if known {
             reference.to_owned()
         } else {
-            self.run(
-                "fetch",
-                [
-                    "fetch",
-                    "--quiet",
-                    "--depth=1",
-                    "--no-tags",
-                    "--",
-                    self.remote,
-                    reference,
-                ],
-            )?;
-            let peeled = self.run("fetch", ["rev-parse", "FETCH_HEAD^{commit}"])?;
-            String::from_utf8_lossy(&peeled.stdout).trim().to_owned()
+            self.fetch(reference)?;
+            self.resolve("FETCH_HEAD")?
         };
-        match &source.checksum {
-            Some(expected) if !commit.starts_with(&expected.to_lowercase()) => Err(GitError::Checksum {
-                remote: self.remote.to_owned(),
-                reference: reference.to_owned(),
-                expected: expected.clone(),
-                found: commit,
-            }),
-            _ => Ok(commit),
+        let commit = self.resolve(&format!("{object}^{{commit}}"))?;
+        let expected = source.checksum.as_ref().map(|checksum| checksum.to_lowercase());
+        match expected {
+            // That of an annotated tag is as good as that of what it tags.
+            Some(expected) if !commit.starts_with(&expected) && !object.starts_with(&expected) => {
+                Err(GitError::Checksum {
+                    remote: ShownUrl::of_text(self.remote),
+                    reference: reference.to_owned(),
+                    expected,
+                    found: commit,
+                })
+            }
+            _ => Ok(Found { object, commit }),
         }
     }
 
-    fn check_out(&self, source: &GitSource, commit: &str, files: &Path) -> Result<(), GitError> {
-        let here = Git {
-            dir: files,
-            remote: self.remote,
-        };
+    fn fetch(&self, reference: &str) -> Result<(), GitError> {
+        let options = ["fetch", "--quiet", "--depth=1", "--no-tags", "--"];
+        self.run("fetch", options.into_iter().chain([self.remote, reference]))?;
+        Ok(())
+    }
+
+    fn resolve(&self, name: &str) -> Result<String, GitError> {
+        let told = self.run("look-up", ["rev-parse", "--verify", name])?;
+        Ok(String::from_utf8_lossy(&told.stdout).trim().to_owned())
+    }
+
+    /// The whole name of a tag or branch of the remote; `None` for commits and HEAD.
+    fn full_name(&self, reference: &str) -> Result<Option<String>, GitError> {
+        if reference.is_empty() || is_commit(reference) {
+            return Ok(None);
+        }
+        let told = self.run("look-up", ["ls-remote", "--", self.remote, reference])?;
+        let told = String::from_utf8_lossy(&told.stdout).into_owned();
+        let names: Vec<_> = told.lines().filter_map(|line| line.split('\t').nth(1)).collect();
+        let candidates = [
+            format!("refs/tags/{reference}"),
+            format!("refs/heads/{reference}"),
+            reference.to_owned(),
+        ];
+        let is_there = |candidate: &String| names.contains(&candidate.as_str());
+        Ok(candidates
+            .into_iter()
+            .find(|name| name.starts_with("refs/") && is_there(name)))
+    }
+
+    fn check_out(&self, source: &GitSource, found: &Found, files: &Path) -> Result<(), GitError> {
+        let here = Git { dir: files, ..*self };
         std::fs::create_dir_all(files).map_err(|error| GitError::Scratch {
             path: files.to_owned(),
             source: error,
         })?;
         here.run("init", ["init", "--quiet", "."])?;
-        let origin = self.dir.as_os_str();
-        here.run(
-            "fetch",
-            [
-                OsStr::new("fetch"),
-                OsStr::new("--quiet"),
-                OsStr::new("--depth=1"),
-                origin,
-                OsStr::new(commit),
-            ],
-        )?;
+        let from = self.dir.as_os_str();
+        let args = ["fetch", "--quiet", "--depth=1"].map(OsStr::new);
+        here.run("fetch", args.into_iter().chain([from, OsStr::new(&found.object)]))?;
         here.run("checkout", ["checkout", "--quiet", "--detach", "FETCH_HEAD"])?;
         here.run("remote", ["remote", "add", "origin", self.remote])?;
         if source.submodules {
-            here.run(
-                "submodules",
-                [
-                    "submodule",
-                    "update",
-                    "--quiet",
-                    "--init",
-                    "--recursive",
-                    "--depth=1",
-                ],
-            )?;
+            let options = ["--quiet", "--init", "--recursive", "--depth=1"];
+            here.run("submodules", ["submodule", "update"].into_iter().chain(options))?;
+        }
+        if source.keep_git_dir {
+            self.leave_kept(source, found, &here)?;
         }
         Ok(())
+    }
+
+    /// Makes of `.git` what is worth keeping: with the name that was asked for, without passwords and traces of how it came.
+    fn leave_kept(&self, source: &GitSource, found: &Found, here: &Self) -> Result<(), GitError> {
+        if let Some(name) = self.full_name(&source.reference)? {
+            here.run("naming", ["update-ref", &name, &found.object])?;
+        }
+        let remote = without_password(self.remote);
+        here.run("remote", ["remote", "set-url", "origin", &remote])?;
+        here.run("reflog", ["reflog", "expire", "--all", "--expire=now"])?;
+        let path = here.dir.join(".git/FETCH_HEAD");
+        std::fs::remove_file(&path).map_err(|error| GitError::Scratch { path, source: error })
+    }
+
+    /// When the commit was made.
+    fn time(&self, commit: &str) -> Result<i64, GitError> {
+        let told = self.run("look-up", ["log", "-1", "--format=%ct", commit, "--"])?;
+        Ok(String::from_utf8_lossy(&told.stdout)
+            .trim()
+            .parse()
+            .unwrap_or_default())
     }
 
     fn run<S: AsRef<OsStr>>(
@@ -226,6 +329,7 @@ impl Git<'_> {
             .current_dir(self.dir)
             .env("GIT_TERMINAL_PROMPT", "0")
             .env("GIT_CONFIG_NOSYSTEM", "1")
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .env_remove("GIT_DIR")
             .env_remove("GIT_WORK_TREE")
             .stdin(Stdio::null())
@@ -243,7 +347,7 @@ impl Git<'_> {
             .to_owned();
         Err(GitError::Failed {
             what,
-            remote: self.remote.to_owned(),
+            remote: ShownUrl::of_text(self.remote),
             message,
         })
     }
@@ -254,14 +358,15 @@ pub(crate) fn ask(directory: &Path, args: &[&str]) -> Option<String> {
     let git = Git {
         dir: directory,
         remote: "",
+        environment: &[],
     };
     let output = git.run("look-up", args).ok()?;
     Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
-/// The checked-out files as a root in the store.
-fn read(source: &GitSource, files: &Path, store: &Store) -> Result<Root, GitError> {
-    if !source.keep_git_dir {
+/// The checked-out files as a root in the store, all of them changed at `time` if that is given.
+fn read(source: &GitSource, files: &Path, time: Option<i64>, store: &Store) -> Result<Root, GitError> {
+    if !source.keep_git_dir || !source.subdir.is_empty() {
         let path = files.join(".git");
         std::fs::remove_dir_all(&path).map_err(|error| GitError::Scratch { path, source: error })?;
     }
@@ -269,7 +374,7 @@ fn read(source: &GitSource, files: &Path, store: &Store) -> Result<Root, GitErro
     let from = files.join(std::str::from_utf8(subdir.as_bytes()).unwrap_or_default());
     if !from.is_dir() {
         return Err(GitError::NoSubdirectory {
-            remote: source.remote.clone(),
+            remote: ShownUrl::of_text(&source.remote),
             subdir: source.subdir.clone(),
         });
     }
@@ -284,5 +389,19 @@ fn read(source: &GitSource, files: &Path, store: &Store) -> Result<Root, GitErro
         let file = std::fs::File::open(&path).map_err(|error| GitError::Scratch { path, source: error })?;
         store.put_file(&file)?;
     }
-    Ok(Root::in_memory(scanned.tree))
+    let mut tree = scanned.tree;
+    if let Some(secs) = time {
+        set_times(&mut tree.root, Mtime { secs, nanos: 0 });
+    }
+    Ok(Root::in_memory(tree))
+}
+
+fn set_times(entry: &mut Entry, time: Mtime) {
+    entry.mtime = time;
+    if let Node::Dir(dir, _) = &mut entry.node {
+        let dir = Arc::make_mut(dir);
+        dir.entries_mut()
+            .values_mut()
+            .for_each(|child| set_times(child, time));
+    }
 }

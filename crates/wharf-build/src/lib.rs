@@ -6,6 +6,7 @@
 pub mod request;
 
 pub mod build;
+pub mod call;
 pub mod check;
 pub mod emulation;
 pub mod error;
@@ -14,6 +15,7 @@ pub mod read;
 pub mod ca;
 pub mod context;
 pub mod context_source;
+pub mod credentials;
 pub mod download;
 pub mod from_lock;
 pub mod git;

@@ -20,10 +20,7 @@ fn context_name(context: &ContextSource) -> String {
     match context {
         ContextSource::Directory(directory) => in_repository(directory),
         // The reference moves with every commit and is left out.
-        ContextSource::Git { url, fragment } => {
-            let subdir = fragment.split_once(':').map_or("", |(_, subdir)| subdir);
-            format!("{url}#:{subdir}")
-        }
+        ContextSource::Git(git) => format!("{}#:{}", git.remote, git.subdir),
         ContextSource::Url(url) => url.clone(),
         ContextSource::Empty | ContextSource::Archive(_) => String::new(),
     }
@@ -33,6 +30,7 @@ fn dockerfile_name(dockerfile: &DockerfileSource) -> String {
     match dockerfile {
         DockerfileSource::File(path) => in_repository(path),
         DockerfileSource::InContext(path) => path.clone(),
+        DockerfileSource::Url(url) => url.clone(),
         DockerfileSource::Text { name, .. } => name.clone(),
     }
 }
@@ -47,6 +45,8 @@ fn in_repository(path: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
+    use wharf_graph::GitUrl;
+
     use super::*;
 
     #[test]
@@ -73,10 +73,8 @@ mod tests {
     #[test]
     fn repositories_go_by_their_address() {
         let git = |fragment: &str| {
-            context_name(&ContextSource::Git {
-                url: "https://example.com/a.git".to_owned(),
-                fragment: fragment.to_owned(),
-            })
+            let url = GitUrl::parse(&format!("https://example.com/a.git#{fragment}"));
+            context_name(&ContextSource::Git(url.unwrap().unwrap().source()))
         };
         assert_eq!(git("v1:sub"), git("v2:sub"));
         assert_ne!(git("v1:sub"), git("v1:other"));

@@ -5,14 +5,19 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use wharf_dockerfile::{Dockerfile, parse_bytes};
+use wharf_dockerfile::{Diagnostic, Dockerfile, is_known_frontend, parse_bytes, unknown_frontend};
 use wharf_graph::ContextName;
 
 use crate::{
-    build::Contexts,
+    build::{Contexts, Machine},
+    context_source,
+    credentials::Credentials,
     error::{BuildError, Excerpt},
-    request::{BuildRequest, DockerfileSource},
+    request::{BuildRequest, ContextSource, DockerfileSource},
 };
+
+/// The build argument that takes the place of a Dockerfile's `# syntax=`.
+const SYNTAX: &str = "BUILDKIT_SYNTAX";
 
 /// The most that is read of a Dockerfile.
 const LIMIT: u64 = 16 << 20;
@@ -29,9 +34,26 @@ pub struct ReadDockerfile {
 }
 
 /// Reads the Dockerfile that `request` names.
-pub fn read(request: &BuildRequest, contexts: &Contexts) -> Result<ReadDockerfile, BuildError> {
+pub fn read(
+    request: &BuildRequest,
+    contexts: &Contexts,
+    machine: &Machine,
+    credentials: &Credentials,
+) -> Result<ReadDockerfile, BuildError> {
     let name = request.dockerfile.display_name();
     let path = match &request.dockerfile {
+        DockerfileSource::Url(url) => {
+            let (_held, path) = context_source::fetch_file(url, machine, credentials)?;
+            let bytes = read_file(&path).map_err(|source| BuildError::ReadDockerfile {
+                path: url.into(),
+                source,
+            })?;
+            return Ok(ReadDockerfile {
+                name,
+                path: None,
+                bytes,
+            });
+        }
         DockerfileSource::Text { bytes, .. } => {
             return Ok(ReadDockerfile {
                 name,
@@ -42,7 +64,12 @@ pub fn read(request: &BuildRequest, contexts: &Contexts) -> Result<ReadDockerfil
         DockerfileSource::File(path) => path.clone(),
         DockerfileSource::InContext(path) => {
             let main = contexts.get(&ContextName::Main).ok_or(BuildError::NoContext)?;
-            main.directory.join(path)
+            let fetched = main.directory.join(context_source::FETCHED);
+            match main.directory.join(path) {
+                // A Dockerfile was fetched, and nothing else.
+                named if !named.exists() && is_text(request) && fetched.exists() => fetched,
+                named => named,
+            }
         }
     };
     let bytes = read_file(&path).map_err(|source| BuildError::ReadDockerfile {
@@ -56,6 +83,12 @@ pub fn read(request: &BuildRequest, contexts: &Contexts) -> Result<ReadDockerfil
     })
 }
 
+/// Whether the context may be one file that is a Dockerfile, and none was named.
+fn is_text(request: &BuildRequest) -> bool {
+    let is_usual = matches!(&request.dockerfile, DockerfileSource::InContext(path) if path == "Dockerfile");
+    matches!(request.context, ContextSource::Url(_)) && is_usual
+}
+
 fn read_file(path: &Path) -> io::Result<Vec<u8>> {
     if fs::metadata(path)?.len() > LIMIT {
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, "larger than 16 MiB"));
@@ -63,16 +96,25 @@ fn read_file(path: &Path) -> io::Result<Vec<u8>> {
     fs::read(path)
 }
 
-/// Parses it; all that is wrong is in the error.
-pub fn parse(read: &ReadDockerfile) -> Result<Dockerfile, BuildError> {
+/// Parses it; all that is wrong is in the error. It must be in the language that is spoken here: the build argument says so, else the
+/// Dockerfile itself.
+pub fn parse(request: &BuildRequest, read: &ReadDockerfile) -> Result<Dockerfile, BuildError> {
     let parsed = parse_bytes(&read.bytes);
     let source = parsed.dockerfile.source.clone();
-    parsed
-        .into_result()
-        .map_err(|diagnostics| BuildError::Dockerfile {
-            excerpts: diagnostics
-                .iter()
-                .map(|diagnostic| Excerpt::of_diagnostic(read, &source, diagnostic))
-                .collect(),
-        })
+    let wrong = |diagnostics: &[Diagnostic]| BuildError::Dockerfile {
+        excerpts: diagnostics
+            .iter()
+            .map(|diagnostic| Excerpt::of_diagnostic(read, &source, diagnostic))
+            .collect(),
+    };
+    let unknown = match request.build_args.get(SYNTAX).and_then(Option::as_ref) {
+        Some(frontend) if !is_known_frontend(frontend) => return Err(BuildError::Frontend(frontend.clone())),
+        Some(_) => None,
+        None => unknown_frontend(&parsed.dockerfile),
+    };
+    match unknown {
+        // What else is wrong may be right in the other language.
+        Some(unknown) => Err(wrong(&[unknown])),
+        None => parsed.into_result().map_err(|diagnostics| wrong(&diagnostics)),
+    }
 }

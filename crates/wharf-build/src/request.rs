@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use wharf_graph::GitSource;
 use wharf_oci::{Digest, Platform, Reference};
 
 use crate::exec::Percent;
@@ -140,15 +141,10 @@ pub enum ContextSource {
     Empty,
     /// A tar archive (plain, gzip, zstd, xz or bzip2) that was received whole.
     Archive(PathBuf),
-    /// An archive on http(s).
+    /// An archive or a Dockerfile on http(s).
     Url(String),
-    /// A git repository: URL, and the part after `#` (`ref[:subdir]`).
-    Git {
-        /// URL without its fragment.
-        url: String,
-        /// `ref[:subdir]`, may be empty.
-        fragment: String,
-    },
+    /// A git repository.
+    Git(GitSource),
 }
 
 /// Where the Dockerfile comes from.
@@ -158,6 +154,8 @@ pub enum DockerfileSource {
     File(PathBuf),
     /// Inside the context (which is an archive or a repository): a path relative to its root.
     InContext(String),
+    /// On http(s).
+    Url(String),
     /// Text that was received whole, and the name by which messages call it.
     Text {
         /// Name for messages.
@@ -186,13 +184,8 @@ pub enum NamedContext {
     /// Another base of `wharf.toml`.
     Base(String),
     /// A git repository.
-    Git {
-        /// URL without its fragment.
-        url: String,
-        /// `ref[:subdir]`, may be empty.
-        fragment: String,
-    },
-    /// A tar archive on http(s).
+    Git(GitSource),
+    /// A file on http(s), which the context holds under the name `context`.
     Url(String),
 }
 
@@ -368,6 +361,7 @@ impl DockerfileSource {
         match self {
             Self::File(path) => shorten(path),
             Self::InContext(path) => path.clone(),
+            Self::Url(url) => wharf_http::ShownUrl::of_text(url),
             Self::Text { name, .. } => name.clone(),
         }
     }

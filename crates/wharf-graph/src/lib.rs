@@ -20,7 +20,7 @@ pub use event::Stream;
 pub use key::{Resolved, ResolvedUser};
 pub use lower::{
     BaseImage, BaseRequest, Bases, GitUrl, GitUrlError, LowerError, LowerFault, LowerOptions, NamedContext,
-    NoCache, known_base, lower, required_bases,
+    NoCache, Outline, OutlineArg, OutlineMount, known_base, lower, outline, required_bases,
 };
 pub use op::{MkdirOp, Op};
 pub use parts::Part;

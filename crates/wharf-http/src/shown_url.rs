@@ -22,6 +22,11 @@ impl ShownUrl {
         shown.set_query(None);
         Self(format!("{shown}{}", if query { "?…" } else { "" }))
     }
+
+    /// What of the URL `text` may be shown; all of it if it is none.
+    pub fn of_text(text: &str) -> String {
+        Url::parse(text).map_or_else(|_| text.to_owned(), |url| Self::new(&url).to_string())
+    }
 }
 
 impl From<&Url> for ShownUrl {

@@ -6,6 +6,8 @@ pub mod certificates;
 pub mod docker_registry;
 #[cfg(feature = "http")]
 pub mod fake_http;
+#[cfg(feature = "http")]
+pub mod git_http;
 mod scratch;
 mod skip;
 #[cfg(feature = "trace")]

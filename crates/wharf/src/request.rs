@@ -11,6 +11,7 @@ use wharf_build::{
     output::{OutputError, SEVERAL_PLATFORMS},
     request::{Annotation, Bases, BuildRequest, ContextSource, DockerfileSource, OutputKind},
 };
+use wharf_graph::{GitSource, GitUrl};
 use wharf_oci::{Platform, Reference};
 
 use crate::{
@@ -207,31 +208,64 @@ fn sources(args: &BuildArgs) -> Result<Sources, Report> {
         return from_stdin(args);
     }
     let file = args.file.as_deref();
-    if values::is_git(&args.context) {
-        let (url, fragment) = args.context.split_once('#').unwrap_or((&args.context, ""));
-        let context = ContextSource::Git {
-            url: url.to_owned(),
-            fragment: fragment.to_owned(),
+    let context = context(args)?;
+    if let Some(dockerfile) = dockerfile_apart(file)? {
+        return Ok((context, dockerfile, None));
+    }
+    let ContextSource::Directory(directory) = &context else {
+        let dockerfile = match file {
+            // Nothing in what is fetched is called so.
+            Some(file) if Path::new(file).is_absolute() => DockerfileSource::File(file.into()),
+            file => in_context(file),
         };
-        return Ok((context, in_context(file), None));
+        return Ok((context, dockerfile, None));
+    };
+    let dockerfile = file.map_or_else(|| default_dockerfile(directory), PathBuf::from);
+    Ok((context, DockerfileSource::File(dockerfile), None))
+}
+
+fn context(args: &BuildArgs) -> Result<ContextSource, Report> {
+    let text = &args.context;
+    let git = values::git("context", text).map_err(|error| Report::new(Code::Usage, error))?;
+    Ok(match git {
+        // What is on this disk is meant rather than a host.
+        Some(_) if !text.contains(':') && Path::new(text).exists() => ContextSource::Directory(text.into()),
+        Some(url) => ContextSource::Git(git_context(args, url)),
+        None if is_http(text) => ContextSource::Url(text.clone()),
+        None => ContextSource::Directory(text.into()),
+    })
+}
+
+/// A repository as the context; build arguments say of it what they say to BuildKit.
+fn git_context(args: &BuildArgs, mut url: GitUrl) -> GitSource {
+    let given = |name: &str| {
+        let pairs = args.build_arg.iter().filter_map(|pair| pair.split_once('='));
+        pairs.rev().find(|(key, _)| *key == name).map(|(_, value)| value)
+    };
+    if matches!(
+        given("BUILDKIT_CONTEXT_KEEP_GIT_DIR"),
+        Some("1" | "t" | "T" | "true" | "TRUE" | "True")
+    ) {
+        url.keep_git_dir = Some(true);
     }
-    if args.context.starts_with("http://") || args.context.starts_with("https://") {
-        return Ok((ContextSource::Url(args.context.clone()), in_context(file), None));
-    }
-    let directory = PathBuf::from(&args.context);
-    if file == Some("-") {
-        let text = DockerfileSource::Text {
+    url.commit_times |= given("SOURCE_DATE_EPOCH").is_some_and(|value| !value.is_empty());
+    url.source()
+}
+
+fn is_http(text: &str) -> bool {
+    text.starts_with("http://") || text.starts_with("https://")
+}
+
+/// A Dockerfile that is in no directory: on standard input or on http(s).
+fn dockerfile_apart(file: Option<&str>) -> Result<Option<DockerfileSource>, Report> {
+    Ok(match file {
+        Some("-") => Some(DockerfileSource::Text {
             name: "Dockerfile".to_owned(),
             bytes: read_stdin()?,
-        };
-        return Ok((ContextSource::Directory(directory), text, None));
-    }
-    let dockerfile = file.map_or_else(|| default_dockerfile(&directory), PathBuf::from);
-    Ok((
-        ContextSource::Directory(directory),
-        DockerfileSource::File(dockerfile),
-        None,
-    ))
+        }),
+        Some(file) if is_http(file) => Some(DockerfileSource::Url(file.to_owned())),
+        _ => None,
+    })
 }
 
 /// `Dockerfile`, or `dockerfile` if only that is there, as buildx looks for it.

@@ -9,7 +9,9 @@ use std::{
 pub(crate) struct Built {
     /// Everything it said on standard error.
     pub(crate) messages: String,
-    /// The OCI layout.
+    /// What it said on standard output.
+    pub(crate) answer: String,
+    /// The OCI layout; where it would be, if something else was asked for.
     pub(crate) layout: Option<PathBuf>,
 }
 
@@ -17,7 +19,11 @@ pub(crate) struct Built {
 pub(crate) fn run(command: &mut Command, layout: &Path) -> Built {
     let output = command.output();
     let done = output.as_ref().is_ok_and(|output| output.status.success());
+    let answer = output
+        .as_ref()
+        .map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
     Built {
+        answer: answer.unwrap_or_default(),
         messages: output.map_or_else(|error| error.to_string(), |output| messages(&output)),
         layout: done.then(|| layout.to_owned()),
     }

@@ -1,7 +1,11 @@
 //! A case: a folder with a `Dockerfile`, and as it needs
 //!
-//! - a `context`; without one it has its theme's,
-//! - `flags`, one a line, `{case}` being the folder, and `output`, attributes of the output likewise,
+//! - a `context`; without one it has its theme's. A script `prepare`, its own or the theme's, is run in a copy of it first,
+//! - `remote`: the URL that is the context instead; the Dockerfile is in there too,
+//! - `flags`, one a line, and `output`, attributes of the output likewise. In `flags` and `remote`, `{case}` is the folder, `{server}`
+//!   where the theme's files are served (see [`super::served`]), `{agent}` the socket of an SSH agent, `{layout}` the base's OCI layout,
+//! - `times`: paths whose times count too, one a line,
+//! - `call`: what is asked of the build instead of an image, `outline` or `targets`,
 //! - `expect`: that it fails, and what the message names,
 //! - `differs`: what wharf makes otherwise on purpose (see [`Difference`]),
 //! - `unverified`: why its steps do not give the same when they run again,
@@ -13,6 +17,7 @@ use std::{
 };
 
 /// One thing to build.
+#[derive(Clone)]
 pub(crate) struct Case {
     /// `theme/name`.
     pub(crate) name: String,
@@ -24,6 +29,14 @@ pub(crate) struct Case {
     pub(crate) flags: Vec<String>,
     /// The failure that is expected, when one is.
     pub(crate) failure: Option<Failure>,
+    /// The URL that is the context.
+    pub(crate) remote: Option<String>,
+    /// Makes files in a copy of the context.
+    pub(crate) prepare: Option<PathBuf>,
+    /// Paths whose times count.
+    pub(crate) times: Vec<String>,
+    /// What is asked instead of building.
+    pub(crate) call: Option<String>,
     /// Attributes of the output, such as `rewrite-timestamp=true`.
     pub(crate) output: Vec<String>,
     /// What has to differ, because `docs/compatibility.md` says so.
@@ -34,7 +47,19 @@ pub(crate) struct Case {
     pub(crate) rootless: Option<String>,
 }
 
+/// What stands for the placeholders of cases.
+pub(crate) struct Places {
+    /// Begins the URLs of what is served.
+    pub(crate) server: String,
+    /// The socket of an SSH agent.
+    pub(crate) agent: String,
+}
+
+/// Stands for the OCI layout of the base: each builder has its own.
+pub(crate) const LAYOUT: &str = "{layout}";
+
 /// A difference that is intended.
+#[derive(Clone)]
 pub(crate) struct Difference {
     /// What differs: a path of the tree, a field of the configuration, who builds what the other refuses.
     pub(crate) names: Vec<String>,
@@ -49,6 +74,10 @@ impl Case {
             context: folder.to_owned(),
             flags: Vec::new(),
             failure: None,
+            remote: None,
+            prepare: None,
+            times: Vec::new(),
+            call: None,
             output: Vec::new(),
             differs: None,
             unverified: None,
@@ -57,26 +86,28 @@ impl Case {
     }
 
     /// The same case in a copy of all cases.
-    pub(crate) fn in_copy(&self, copy: &Path) -> Result<Self, String> {
-        read(self.name.clone(), copy.join(&self.name))
+    pub(crate) fn in_copy(&self, copy: &Path, places: &Places) -> Result<Self, String> {
+        read(self.name.clone(), copy.join(&self.name), places)
     }
 }
 
 /// How both builders have to fail.
+#[derive(Clone)]
 pub(crate) struct Failure {
     /// What wharf's message has to name: a line of the Dockerfile, or a flag.
     pub(crate) names: String,
 }
 
 /// All cases below `root` whose name contains `word`, by name.
-pub(crate) fn find(root: &Path, word: &str) -> Result<Vec<Case>, String> {
+pub(crate) fn find(root: &Path, word: &str, places: &Places) -> Result<Vec<Case>, String> {
     let root = std::path::absolute(root).map_err(|error| error.to_string())?;
     let mut cases = Vec::new();
     for theme in folders(&root)? {
         for folder in folders(&theme)? {
             let name = format!("{}/{}", name_of(&theme), name_of(&folder));
-            if name.contains(word) && folder.join("Dockerfile").exists() {
-                cases.push(read(name, folder)?);
+            let is_case = folder.join("Dockerfile").exists() || folder.join("remote").exists();
+            if name.contains(word) && is_case {
+                cases.push(read(name, folder, places)?);
             }
         }
     }
@@ -84,14 +115,20 @@ pub(crate) fn find(root: &Path, word: &str) -> Result<Vec<Case>, String> {
     Ok(cases)
 }
 
-fn read(name: String, folder: PathBuf) -> Result<Case, String> {
-    let place = folder.to_string_lossy();
+fn read(name: String, folder: PathBuf, places: &Places) -> Result<Case, String> {
+    let theme = name.split('/').next().unwrap_or_default();
+    let placed = |text: &String| {
+        text.replace("{case}", &folder.to_string_lossy())
+            .replace("{server}", &format!("{}/{theme}", places.server))
+            .replace("{agent}", &places.agent)
+    };
     Ok(Case {
         context: context_of(&folder)?,
-        flags: lines(&folder.join("flags"))?
-            .iter()
-            .map(|flag| flag.replace("{case}", &place))
-            .collect(),
+        flags: lines(&folder.join("flags"))?.iter().map(placed).collect(),
+        remote: optional(&folder.join("remote"))?.as_ref().map(placed),
+        prepare: own_or_theme(&folder, "prepare"),
+        times: lines(&folder.join("times"))?,
+        call: optional(&folder.join("call"))?,
         output: lines(&folder.join("output"))?,
         failure: optional(&folder.join("expect"))?.map(|text| failure(&text)),
         differs: optional(&folder.join("differs"))?
@@ -138,12 +175,13 @@ fn failure(text: &str) -> Failure {
 }
 
 fn context_of(folder: &Path) -> Result<PathBuf, String> {
+    own_or_theme(folder, "context").ok_or_else(|| format!("{} has no context", folder.display()))
+}
+
+fn own_or_theme(folder: &Path, name: &str) -> Option<PathBuf> {
     let theme = folder.parent().unwrap_or(folder);
-    [folder, theme]
-        .map(|place| place.join("context"))
-        .into_iter()
-        .find(|context| context.is_dir())
-        .ok_or_else(|| format!("{} has no context", folder.display()))
+    let mut places = [folder, theme].map(|place| place.join(name)).into_iter();
+    places.find(|place| place.exists())
 }
 
 fn folders(root: &Path) -> Result<Vec<PathBuf>, String> {

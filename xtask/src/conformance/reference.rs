@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::{
     built::{self, Built},
-    case::Case,
+    case::{Case, LAYOUT},
     image,
 };
 use crate::buildkit::Daemon;
@@ -56,6 +56,10 @@ impl Reference {
     pub(crate) fn build(&self, case: &Case, layout: &Path) -> Built {
         let mut command = self.daemon.build();
         command.args(self.inputs(case));
+        if let Some(call) = &case.call {
+            command.args(["--opt", &format!("requestid=frontend.{call}")]);
+            return built::run(&mut command, layout);
+        }
         let mut output = format!("type=oci,tar=false,dest={}", layout.display());
         for attribute in &case.output {
             output.push(',');
@@ -78,16 +82,22 @@ impl Reference {
     /// The flags that say what to build.
     fn inputs(&self, case: &Case) -> Vec<String> {
         let pair = |flag: &str, value: String| [flag.to_owned(), value];
-        let fixed = [
-            pair("--local", format!("context={}", case.context.display())),
-            pair("--local", format!("dockerfile={}", case.folder.display())),
+        let layout = format!("base@{}", self.base_digest);
+        let mut fixed = vec![
             pair("--oci-layout", format!("base={}", self.base.display())),
-            pair(
-                "--opt",
-                format!("context:busybox=oci-layout://base@{}", self.base_digest),
-            ),
+            pair("--opt", format!("context:busybox=oci-layout://{layout}")),
         ];
-        let flags = case.flags.iter().flat_map(|flag| translate(flag));
+        match &case.remote {
+            Some(url) => fixed.push(pair("--opt", format!("context={url}"))),
+            None => fixed.extend([
+                pair("--local", format!("context={}", case.context.display())),
+                pair("--local", format!("dockerfile={}", case.folder.display())),
+            ]),
+        }
+        let flags = case
+            .flags
+            .iter()
+            .flat_map(|flag| translate(&flag.replace(LAYOUT, &layout)));
         fixed.into_iter().flatten().chain(flags).collect()
     }
 }
@@ -99,6 +109,7 @@ fn translate(flag: &str) -> Vec<String> {
     match name {
         "--build-arg" | "--label" => option(format!("{}:{value}", &name[2..])),
         "--target" | "--platform" | "--shm-size" | "--ulimit" => option(format!("{}={value}", &name[2..])),
+        "--file" => option(format!("filename={value}")),
         "--network" => option(format!("force-network-mode={value}")),
         "--add-host" => option(format!("add-hosts={}", value.replacen(':', "=", 1))),
         "--build-context" => named_context(value),

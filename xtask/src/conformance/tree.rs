@@ -1,4 +1,4 @@
-//! A file tree as layers make it: everything about an entry but its times.
+//! A file tree as layers make it: everything about an entry, its times apart.
 
 use std::{
     collections::BTreeMap,
@@ -35,6 +35,8 @@ pub(crate) struct Entry {
 /// An entry, the layer that has it, and which names are one file.
 struct Node {
     entry: Entry,
+    /// Seconds.
+    time: u64,
     layer: usize,
     file: usize,
 }
@@ -60,8 +62,9 @@ impl Tree {
             } else if entry.header().entry_type() == EntryType::Link {
                 self.link(path, &trimmed(&entry.link_name_bytes().unwrap_or_default()));
             } else if !path.is_empty() {
+                let time = entry.header().mtime()?;
                 let read = read(&mut entry)?;
-                self.put(path, read);
+                self.put(path, read, time);
             }
         }
         Ok(())
@@ -80,13 +83,19 @@ impl Tree {
             .collect()
     }
 
-    fn put(&mut self, path: Vec<u8>, entry: Entry) {
+    /// When an entry was changed last, in seconds.
+    pub(crate) fn time(&self, path: &str) -> Option<u64> {
+        self.nodes.get(path.as_bytes()).map(|node| node.time)
+    }
+
+    fn put(&mut self, path: Vec<u8>, entry: Entry, time: u64) {
         if entry.kind != EntryType::Directory {
             self.remove_below(&path);
         }
         self.files += 1;
         let node = Node {
             entry,
+            time,
             layer: self.layers,
             file: self.files,
         };
@@ -99,6 +108,7 @@ impl Tree {
         };
         let node = Node {
             entry: node.entry.clone(),
+            time: node.time,
             layer: self.layers,
             file: node.file,
         };
@@ -170,7 +180,7 @@ fn digest(source: &mut impl Read) -> io::Result<(u64, String)> {
     Ok((bytes.len() as u64, hex(&Sha256::digest(&bytes))))
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut hex, byte| {
         let _ = write!(hex, "{byte:02x}");
         hex

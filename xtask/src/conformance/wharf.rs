@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::{
     built::{self, Built},
-    case::Case,
+    case::{Case, LAYOUT},
     scratch,
 };
 use crate::{setup, stage};
@@ -75,7 +75,10 @@ impl Wharf {
             output.push_str(attribute);
         }
         let mut command = self.build_command(case);
-        command.arg(output).args(more);
+        match &case.call {
+            Some(call) => command.arg(format!("--call={call}")),
+            None => command.arg(output).args(more),
+        };
         built::run(&mut command, layout)
     }
 
@@ -92,14 +95,20 @@ impl Wharf {
     fn build_command(&self, case: &Case) -> Command {
         let mut command = self.command();
         command
-            .args(["build", "--progress=plain", "--ca=none", "--file"])
-            .arg(case.folder.join("Dockerfile"))
+            .args(["build", "--progress=plain", "--ca=none"])
             .arg(format!(
                 "--build-context=busybox=oci-layout://{}",
                 self.base.display()
-            ))
-            .args(&case.flags)
-            .arg(&case.context);
+            ));
+        let base = self.base.display().to_string();
+        command.args(case.flags.iter().map(|flag| flag.replace(LAYOUT, &base)));
+        match &case.remote {
+            Some(url) => command.arg(url),
+            None => command
+                .arg("--file")
+                .arg(case.folder.join("Dockerfile"))
+                .arg(&case.context),
+        };
         command
     }
 

@@ -195,10 +195,7 @@ impl Attester<'_> {
     /// Where the main context came from, as materials name it.
     pub(super) fn main_uri(&self) -> Option<String> {
         match &self.request.context {
-            ContextSource::Git { url, fragment } => Some(repository_uri(
-                url,
-                fragment.split(':').next().unwrap_or_default(),
-            )),
+            ContextSource::Git(git) => Some(repository_uri(&git.remote, &git.reference)),
             ContextSource::Url(url) => Some(redacted(url)),
             ContextSource::Directory(_) | ContextSource::Empty | ContextSource::Archive(_) => None,
         }
@@ -207,10 +204,7 @@ impl Attester<'_> {
 
 fn remote_uri(context: &NamedContext) -> Option<String> {
     match context {
-        NamedContext::Git { url, fragment } => Some(repository_uri(
-            url,
-            fragment.split(':').next().unwrap_or_default(),
-        )),
+        NamedContext::Git(git) => Some(repository_uri(&git.remote, &git.reference)),
         NamedContext::Url(url) => Some(redacted(url)),
         _ => None,
     }

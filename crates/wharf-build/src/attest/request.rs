@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
-use wharf_graph::ContextName;
+use wharf_graph::{ContextName, GitSource};
 
 use super::{Attester, materials::Materials, redact::redacted};
 use crate::request::{BuildRequest, ContextSource, DockerfileSource, NamedContext, ProvenanceMode};
@@ -60,9 +60,7 @@ impl Attester<'_> {
     pub(super) fn config_source(&self, materials: &Materials) -> Value {
         let mut source = Map::new();
         let uri = match &self.request.context {
-            ContextSource::Git { url, fragment } if !fragment.is_empty() => {
-                Some(format!("{}#{fragment}", redacted(url)))
-            }
+            ContextSource::Git(git) => Some(git_text(git)),
             _ => self.main_uri(),
         };
         if let Some(uri) = uri {
@@ -142,6 +140,16 @@ fn arguments(request: &BuildRequest) -> BTreeMap<String, String> {
     args
 }
 
+/// A repository in the short form: `URL#reference:directory`.
+fn git_text(git: &GitSource) -> String {
+    let remote = redacted(&git.remote);
+    match (&git.reference[..], &git.subdir[..]) {
+        ("", "") => remote,
+        (reference, "") => format!("{remote}#{reference}"),
+        (reference, subdir) => format!("{remote}#{reference}:{subdir}"),
+    }
+}
+
 /// Paths of this machine are nobody's affair.
 fn context_text(name: &str, context: &NamedContext) -> String {
     match context {
@@ -153,8 +161,7 @@ fn context_text(name: &str, context: &NamedContext) -> String {
             format!("oci-layout://{name}{tag}{digest}")
         }
         NamedContext::Base(base) => format!("base:{base}"),
-        NamedContext::Git { url, fragment } if fragment.is_empty() => redacted(url),
-        NamedContext::Git { url, fragment } => format!("{}#{fragment}", redacted(url)),
+        NamedContext::Git(git) => git_text(git),
         NamedContext::Url(url) => redacted(url),
     }
 }

@@ -65,6 +65,14 @@ pub enum ContextError {
 }
 
 impl Context {
+    /// The directory with everything in it.
+    pub fn whole(directory: &Path) -> Self {
+        Self {
+            directory: directory.to_owned(),
+            ignored: PatternMatcher::default(),
+        }
+    }
+
     /// The directory with the ignore file that belongs to `dockerfile`: `<Dockerfile>.dockerignore` beside it, else
     /// `.dockerignore` in the context's root.
     pub fn open(directory: &Path, dockerfile: Option<&Path>) -> Result<Self, ContextError> {

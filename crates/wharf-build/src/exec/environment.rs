@@ -50,7 +50,7 @@ pub enum Agent {
 }
 
 impl Agent {
-    fn socket(&self) -> &Path {
+    pub(crate) fn socket(&self) -> &Path {
         match self {
             Self::Forwarded(socket) => socket,
             Self::Keys(agent) => agent.socket(),

@@ -12,6 +12,7 @@ use wharf_store::{Store, StoreError};
 use super::StepOutput;
 use crate::{
     context::{Context, ContextError, ContextFiles},
+    credentials::Credentials,
     image_source::{ImageSourceError, Images},
     net::Network,
     root::Root,
@@ -30,6 +31,8 @@ pub struct SourceRoots {
     pub images: Arc<Images>,
     /// For downloads.
     pub network: Arc<Network>,
+    /// What servers are told.
+    pub credentials: Credentials,
     /// Contexts that were read already in this build.
     pub scanned: Mutex<HashMap<(ContextName, BTreeSet<String>), Root>>,
 }
@@ -78,9 +81,11 @@ impl SourceRoots {
             Source::Image(image) => self.images.pull(image, &task.step.platform, task)?,
             Source::OciLayout(layout) => self.images.layout(layout, &task.step.platform)?,
             Source::Base(name) => self.images.base(name, &task.step.platform)?,
-            Source::Http(http) => crate::download::fetch(http, &self.store, &self.network)?,
+            Source::Http(http) => {
+                crate::download::fetch(http, &self.store, &self.network, &self.credentials)?
+            }
             Source::Git(git) => {
-                let checkout = crate::git::checkout(git, &self.store)?;
+                let checkout = crate::git::checkout(git, &self.store, &self.credentials)?;
                 commit = Some(checkout.commit);
                 checkout.root
             }

@@ -301,13 +301,14 @@ fn split_pivot(written: &str) -> (&str, ParentsPattern) {
     (path, ParentsPattern { pattern, required })
 }
 
-/// The last component of a URL's path.
+/// The last component of a URL's path, as BuildKit's `pathutil.SafeFileName` has it.
 fn file_name(url: &str) -> String {
     let path = url.split(['?', '#']).next().unwrap_or_default();
     let path = path.split_once("://").map_or(path, |(_, rest)| rest);
-    let name = path.split_once('/').map_or("", |(_, path)| paths::base(path));
-    match name {
-        "" | "." | "/" => "__unnamed__".to_owned(),
-        name => name.to_owned(),
+    let path = path.split_once('/').map_or("", |(_, path)| path);
+    let path = percent_encoding::percent_decode_str(path).decode_utf8_lossy();
+    match paths::base(&path) {
+        "" | "." | ".." | "/" => "__unnamed__".to_owned(),
+        name => name.replace('\0', "_"),
     }
 }

@@ -46,15 +46,23 @@ impl StageLowering<'_> {
     }
 
     /// A build argument, else the default (which sees the ARGs before it), else the global ARG of that name.
-    pub(super) fn arg(&mut self, declarations: &[ArgDeclaration]) -> Result<(), LowerError> {
+    pub(super) fn arg(
+        &mut self,
+        place: Place<'_>,
+        declarations: &[ArgDeclaration],
+    ) -> Result<(), LowerError> {
         let mut text = "ARG".to_owned();
         for declaration in declarations {
             let name = declaration.name.as_str();
-            let value = match (self.shared.options.build_arg(name), &declaration.value) {
+            let given = self.shared.options.build_arg(name);
+            let value = match (given, &declaration.value) {
                 (Some(given), _) => Some(given.to_owned()),
                 (None, Some(default)) => Some(self.expand(default)?),
                 (None, None) => self.shared.globals.get(name).map(str::to_owned),
             };
+            let inherited = given.is_none() && declaration.value.is_none() && value.is_some();
+            self.notes
+                .arg(declaration, value.as_deref(), place.span, inherited);
             text.extend([" ", name]);
             if let Some(value) = &value {
                 text.extend(["=", value]);

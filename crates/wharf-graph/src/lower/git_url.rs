@@ -54,9 +54,13 @@ pub enum GitUrlError {
 impl GitUrl {
     /// The repository that `text` names; `None` if it is something else.
     pub fn parse(text: &str) -> Result<Option<Self>, GitUrlError> {
-        let Some((remote, query, fragment)) = split(text) else {
-            return Ok(None);
-        };
+        match split(text) {
+            Some((remote, query, fragment)) => Self::of_parts(remote, query, fragment).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn of_parts(remote: &str, query: &str, fragment: &str) -> Result<Self, GitUrlError> {
         let (reference, subdir) = fragment.split_once(':').unwrap_or((fragment, ""));
         let mut url = Self {
             remote: remote.to_owned(),
@@ -65,7 +69,18 @@ impl GitUrl {
             ..Self::default()
         };
         url.take_query(query)?;
-        Ok(Some(url))
+        Ok(url)
+    }
+
+    /// The repository that `text` names as a build context, where `github.com/owner/name` is one too.
+    pub fn parse_context(text: &str) -> Result<Option<Self>, GitUrlError> {
+        if !text.starts_with("github.com/") {
+            return Self::parse(text);
+        }
+        let url = format!("https://{text}");
+        let (rest, fragment) = url.split_once('#').unwrap_or((&url, ""));
+        let (remote, query) = rest.split_once('?').unwrap_or((rest, ""));
+        Self::of_parts(remote, query, fragment).map(Some)
     }
 
     /// The source, with the defaults for what was left open.

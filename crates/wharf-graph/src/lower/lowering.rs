@@ -10,6 +10,7 @@ use super::{
     environment::{VariableList, Variables},
     error::LowerError,
     options::LowerOptions,
+    outline::{self, Outline, StageNotes},
     plan::{Plan, PlannedStage},
     scan,
     stage::{StageLowering, StageState},
@@ -27,6 +28,8 @@ pub(super) struct Shared<'a> {
     pub(super) bases: &'a Bases,
     pub(super) target: &'a Platform,
     pub(super) globals: Variables,
+    /// The ARGs before the first FROM, for the outline.
+    pub(super) global_notes: StageNotes,
     pub(super) proxies: VariableList,
     pub(super) epoch: Option<i64>,
     /// The epoch as the image's documents write it.
@@ -42,6 +45,8 @@ pub(super) struct Lowering<'a> {
     wanted: usize,
     /// The needed stages that are done, by number.
     done: Vec<Option<StageState>>,
+    /// What the stages noted for the outline, by number.
+    notes: Vec<StageNotes>,
 }
 
 impl<'a> Lowering<'a> {
@@ -65,6 +70,7 @@ impl<'a> Lowering<'a> {
             options,
             bases,
             target,
+            global_notes: StageNotes::of_globals(dockerfile, options, &globals),
             globals,
             proxies: args::proxies(options).into(),
             epoch,
@@ -74,6 +80,7 @@ impl<'a> Lowering<'a> {
             shared,
             builder,
             done: vec![None; plan.stages.len()],
+            notes: vec![StageNotes::default(); plan.stages.len()],
             wanted: plan.target,
             stages: plan.stages,
         })
@@ -81,21 +88,36 @@ impl<'a> Lowering<'a> {
 
     /// All needed stages; then what is wanted.
     pub(super) fn run(mut self) -> Result<Target, Vec<LowerError>> {
+        self.stages()?;
+        let scans = self.scans();
+        let state = self.done[self.wanted].take().expect("the wanted stage is needed");
+        Ok(Target {
+            scans,
+            ..self.target(&self.stages[self.wanted].label, state)
+        })
+    }
+
+    /// All needed stages; then what the wanted one can be given.
+    pub(super) fn outline(mut self) -> Result<Outline, Vec<LowerError>> {
+        self.stages()?;
+        Ok(outline::outline(
+            self.shared.dockerfile,
+            &self.stages,
+            &self.notes,
+            self.wanted,
+        ))
+    }
+
+    fn stages(&mut self) -> Result<(), Vec<LowerError>> {
         let mut errors = Vec::new();
         for (index, stage) in self.stages.iter().enumerate().filter(|(_, stage)| stage.needed) {
             let mut lowering = StageLowering::new(stage, &self.shared, self.builder, &self.done);
             errors.extend(lowering.instructions());
-            let state = lowering.state;
+            let StageLowering { state, notes, .. } = lowering;
             self.done[index] = Some(state);
+            self.notes[index] = notes;
         }
-        let scans = self.scans();
-        match self.done[self.wanted].take() {
-            Some(state) if errors.is_empty() => Ok(Target {
-                scans,
-                ..self.target(&self.stages[self.wanted].label, state)
-            }),
-            _ => Err(errors),
-        }
+        if errors.is_empty() { Ok(()) } else { Err(errors) }
     }
 
     /// The stages and the context that the Dockerfile wants to be looked at.

@@ -19,6 +19,7 @@ mod lowering;
 mod mount;
 mod needs;
 mod options;
+mod outline;
 mod paths;
 mod plan;
 mod reproducible;
@@ -34,6 +35,7 @@ pub use bases::{BaseImage, BaseRequest, Bases};
 pub use error::{LowerError, LowerFault};
 pub use git_url::{GitUrl, GitUrlError};
 pub use options::{LowerOptions, NamedContext, NoCache};
+pub use outline::{Outline, OutlineArg, OutlineMount};
 
 use crate::step::{Graph, Target};
 
@@ -92,6 +94,18 @@ pub fn lower(
     })
 }
 
+/// What the wanted stage can be given, on the first of the wanted platforms. `bases` as for [`lower`].
+pub fn outline(
+    dockerfile: &Dockerfile,
+    options: &LowerOptions,
+    bases: &Bases,
+) -> Result<Outline, Vec<LowerError>> {
+    let mut builder = builder::GraphBuilder::new(options.build_platform.clone());
+    let platforms = options.target_platforms();
+    let platform = platforms.first().unwrap_or(&options.build_platform);
+    lowering(dockerfile, options, bases, platform, &mut builder)?.outline()
+}
+
 fn lower_one(
     dockerfile: &Dockerfile,
     options: &LowerOptions,
@@ -99,10 +113,20 @@ fn lower_one(
     platform: &Platform,
     builder: &mut builder::GraphBuilder,
 ) -> Result<Target, Vec<LowerError>> {
+    lowering(dockerfile, options, bases, platform, builder)?.run()
+}
+
+fn lowering<'a>(
+    dockerfile: &'a Dockerfile,
+    options: &'a LowerOptions,
+    bases: &'a Bases,
+    platform: &'a Platform,
+    builder: &'a mut builder::GraphBuilder,
+) -> Result<lowering::Lowering<'a>, Vec<LowerError>> {
     let plan = plan::plan(dockerfile, options, platform, bases)?;
     if let Some(request) = plan.missing.first() {
         let fault = LowerFault::MissingBase(request.name.clone());
         return Err(vec![LowerError::new(request.span, fault)]);
     }
-    lowering::Lowering::new(dockerfile, options, bases, platform, builder, plan)?.run()
+    lowering::Lowering::new(dockerfile, options, bases, platform, builder, plan)
 }

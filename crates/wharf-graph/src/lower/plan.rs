@@ -1,8 +1,8 @@
 //! Which stages there are, what each starts from, which are needed, and what must be known of their bases.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeSet};
 
-use wharf_dockerfile::{Dockerfile, ExpandOptions, Instruction, Span, Stage, Word, expand_with};
+use wharf_dockerfile::{Dockerfile, ExpandOptions, Expansion, Instruction, Span, Stage, Word, expand_with};
 use wharf_oci::Platform;
 
 use super::{
@@ -34,6 +34,8 @@ pub(super) struct PlannedStage<'a> {
     pub(super) base: Base,
     /// The base as FROM names it, variables expanded.
     pub(super) base_name: String,
+    /// The ARGs that FROM refers to.
+    pub(super) used_args: BTreeSet<String>,
     /// What its programs run on.
     pub(super) platform: Platform,
     /// Whether a named context stands for it, and its instructions do not count.
@@ -141,7 +143,18 @@ impl<'a> Planner<'a, '_> {
             };
             PlannedStage::new(stage, Base::Outside(outside), platform)
         };
-        Ok(PlannedStage { base_name, ..planned })
+        let words = [Some(word), stage.from.platform.as_ref()];
+        let used_args = if planned.is_replaced {
+            BTreeSet::new()
+        } else {
+            let words = words.into_iter().flatten();
+            words.flat_map(|word| self.referred(word)).collect()
+        };
+        Ok(PlannedStage {
+            base_name,
+            used_args,
+            ..planned
+        })
     }
 
     fn platform_flag(&self, stage: &Stage) -> Result<Option<Platform>, LowerError> {
@@ -162,11 +175,21 @@ impl<'a> Planner<'a, '_> {
 
     /// A word of FROM.
     fn expand(&self, word: &Word) -> Result<String, LowerError> {
+        self.expansion(word).map(|expansion| expansion.text)
+    }
+
+    /// The ARGs that a word of FROM takes values from.
+    fn referred(&self, word: &Word) -> BTreeSet<String> {
+        let expansion = self.expansion(word);
+        expansion
+            .map(|expansion| expansion.variables.set)
+            .unwrap_or_default()
+    }
+
+    fn expansion(&self, word: &Word) -> Result<Expansion, LowerError> {
         let get = |name: &str| self.globals.get(name).map(str::to_owned);
         let options = ExpandOptions::new(self.dockerfile.escape());
-        let expansion = expand_with(word.as_str(), &get, options);
-        expansion
-            .map(|expansion| expansion.text)
+        expand_with(word.as_str(), &get, options)
             .map_err(|error| LowerError::new(word.span, LowerFault::Expand(error)))
     }
 
@@ -234,6 +257,7 @@ impl<'a> PlannedStage<'a> {
                 .map_or_else(|| format!("stage-{}", stage.index), str::to_owned),
             base,
             base_name: String::new(),
+            used_args: BTreeSet::new(),
             platform,
             is_replaced: false,
             needed: false,

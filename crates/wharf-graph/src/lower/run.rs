@@ -29,6 +29,13 @@ impl StageLowering<'_> {
             CommandLine::Exec { args, .. } => args.iter().map(|arg| arg.raw.clone()).collect(),
         };
         let LoweredMounts { mut mounts, inputs } = self.mounts(&run.mounts)?;
+        for mount in &mounts {
+            match mount {
+                Mount::Secret(secret) => self.notes.secret(&secret.id, secret.required, place.span),
+                Mount::Ssh(agent) => self.notes.ssh(&agent.id, agent.required, place.span),
+                _ => {}
+            }
+        }
         mounts.splice(0..0, command.script.map(Mount::Script));
         let text = self.history_of(&args);
         let name = self.run_name(place, run, &mounts);

@@ -12,6 +12,7 @@ use super::{
     from::{Base, From, Outside},
     history::{self, Layer},
     lowering::Shared,
+    outline::StageNotes,
     plan::{PlannedInstruction, PlannedStage},
     reproducible::with_reproducible,
     start,
@@ -47,6 +48,8 @@ pub(super) struct StageLowering<'s> {
     done: &'s [Option<StageState>],
     stage: &'s PlannedStage<'s>,
     pub(super) state: StageState,
+    /// For the outline.
+    pub(super) notes: StageNotes,
     /// Whether the stage itself had a CMD: ENTRYPOINT forgets an inherited one.
     pub(super) has_cmd: bool,
     ordinal: u32,
@@ -58,7 +61,7 @@ pub(super) struct StageLowering<'s> {
 pub(super) struct Place<'i> {
     /// The instruction as one line.
     pub(super) code: &'i str,
-    span: Span,
+    pub(super) span: Span,
     on_build: bool,
 }
 
@@ -83,6 +86,7 @@ impl<'s> StageLowering<'s> {
         let starts_outside = matches!(&stage.base, Base::Outside(base) if *base != Outside::Scratch);
         Self {
             state: start::start(stage, shared, builder, done),
+            notes: StageNotes::new(&shared.global_notes, stage.used_args.clone()),
             shared,
             builder,
             done,
@@ -118,7 +122,7 @@ impl<'s> StageLowering<'s> {
             kind @ (InstructionKind::Add(_) | InstructionKind::Copy(_)) => self.files(place, kind)?,
             InstructionKind::Run(run) => self.run(place, run)?,
             InstructionKind::Workdir(path) => self.workdir(place, path)?,
-            InstructionKind::Arg(declarations) => self.arg(declarations)?,
+            InstructionKind::Arg(declarations) => self.arg(place, declarations)?,
             InstructionKind::Env(pairs) => self.env(pairs)?,
             InstructionKind::Cmd(command) => self.cmd(command),
             InstructionKind::Entrypoint(command) => self.entrypoint(command),

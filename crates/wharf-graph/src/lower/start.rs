@@ -10,15 +10,17 @@ use super::{
     builder::{GraphBuilder, NewStep},
     environment::Variables,
     from::{Base, Outside},
+    history::{self, Layer},
     lowering::Shared,
     paths,
     plan::{PlannedInstruction, PlannedStage},
     stage::StageState,
 };
 use crate::{
+    copy::{CopyOp, CopySource, PathSource},
     op::Op,
-    source::Source,
-    step::{HistoryEntry, Origin, Reusable, StepId},
+    source::{ContextName, Source},
+    step::{HistoryEntry, Input, Origin, Reusable, StepId},
 };
 
 /// What a stage's PATH is when nothing sets it: BuildKit's `system.DefaultPathEnvUnix`.
@@ -76,21 +78,27 @@ fn from_outside(
 ) -> StageState {
     let platform = stage.platform.clone();
     let mut config = empty_config(&platform);
+    let origin = Origin {
+        platform: shared.shown_platform(&platform, &Variables::default()),
+        stage: shared.stage_label(stage),
+        ordinal: 1,
+        total: total(stage),
+        span: shared.span(stage.stage.from.span),
+        on_build: false,
+    };
+    let mut own_history = Vec::new();
     let root = match outside {
         Outside::Scratch => builder.scratch(),
-        Outside::Files(name) => builder.context(name, "/"),
+        Outside::Files(name) => {
+            let root = files(stage, name, shared, builder, origin);
+            let text = format!("FROM {}", stage.stage.from.base.raw);
+            own_history.push(history::entry(text, Layer::Of(root), shared.created.as_deref()));
+            root
+        }
         Outside::Image(source) => {
             if let Some(base) = shared.bases.get(source, &platform) {
                 config = base.config.clone();
             }
-            let origin = Origin {
-                platform: shared.shown_platform(&platform, &Variables::default()),
-                stage: shared.stage_label(stage),
-                ordinal: 1,
-                total: total(stage),
-                span: shared.span(stage.stage.from.span),
-                on_build: false,
-            };
             shared.image(builder, source, &platform, Some(origin))
         }
     };
@@ -105,10 +113,45 @@ fn from_outside(
         history: history
             .into_iter()
             .map(|entry| HistoryEntry { entry, step: None })
+            .chain(own_history)
             .collect(),
         variables: Variables::default(),
         args: Vec::new(),
     }
+}
+
+/// A layer with all files of a context.
+fn files(
+    stage: &PlannedStage<'_>,
+    name: &ContextName,
+    shared: &Shared<'_>,
+    builder: &mut GraphBuilder,
+    origin: Origin,
+) -> StepId {
+    let inputs = vec![builder.scratch(), builder.context(name, "/")];
+    let everything = PathSource {
+        input: Input(1),
+        path: "/".to_owned(),
+        parents: None,
+        unpack: false,
+    };
+    let reusable = shared.options.no_cache.allows(stage.stage.name());
+    builder.add(NewStep {
+        op: Op::Copy(CopyOp {
+            sources: vec![CopySource::Path(everything)],
+            dest: "/".to_owned(),
+            chown: None,
+            chmod: None,
+            link: false,
+            excludes: Vec::new(),
+            add: false,
+        }),
+        inputs,
+        platform: stage.platform.clone(),
+        name: format!("FROM {}", stage.stage.from.base.raw),
+        origin: Some(origin),
+        reuse: if reusable { Reusable::Yes } else { Reusable::No },
+    })
 }
 
 /// The configuration of `FROM scratch`.

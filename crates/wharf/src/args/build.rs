@@ -40,7 +40,7 @@ pub(crate) struct BuildArgs {
     /// Cache export destination (`user/app:cache`, `type=local,dest=path/to/dir`)
     #[arg(long = "cache-to", value_name = "DESTINATION")]
     pub(crate) cache_to: Vec<String>,
-    /// Method for evaluating the build: build, check, outline, targets
+    /// Method for evaluating the build: build, check, outline, targets (`outline,format=json`)
     #[arg(long, value_name = "METHOD", default_value = "build")]
     pub(crate) call: String,
     /// Parent cgroup of RUN steps

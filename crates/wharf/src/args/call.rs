@@ -1,8 +1,8 @@
-//! `--call` and `--check`: whether a Dockerfile is built or only checked, and how what is found is told.
+//! `--call` and `--check`: what is asked of a build, and how the answer is told.
 
 use super::{UsageError, fields};
 
-/// How findings are told.
+/// How an answer is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Format {
     /// For people.
@@ -25,34 +25,54 @@ impl Format {
     }
 }
 
-/// How to check when `call`, or `--check`, asks for it; nothing when a build is wanted. The fields are those of buildx: a method,
-/// `format=json`, `ignorestatus`.
-pub(crate) fn check(call: &str, flag: bool) -> Result<Option<Check>, UsageError> {
-    let fields = fields::parse(call).map_err(|error| UsageError::Fields("--call", error))?;
-    let mut check = Check {
-        format: Format::Text,
-        ignore_status: false,
-    };
-    let mut method = if flag { "check" } else { "build" };
-    for field in &fields {
-        match (&field.key[..], field.value.as_deref()) {
-            ("lint" | "check", None) => method = "check",
-            ("build", None) => {}
-            ("format", Some(word)) => check.format = Format::of("--call", word)?,
-            ("ignorestatus", value) => check.ignore_status = is_true(value, call)?,
-            _ => return Err(unknown(call)),
-        }
-    }
-    Ok((method == "check").then_some(check))
+/// What `wharf build` is to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Method {
+    /// An image.
+    Build,
+    /// The linter's findings.
+    Check,
+    /// What the build can be given.
+    Outline,
+    /// The stages.
+    Targets,
 }
 
-/// How to check.
+/// A method, and how its answer is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Check {
-    /// How findings are told.
+pub(crate) struct Call {
+    pub(crate) method: Method,
+    /// How it is told.
     pub(crate) format: Format,
     /// Whether the exit code is 0 whatever is found.
     pub(crate) ignore_status: bool,
+}
+
+/// What `call` asks for, or `--check`, which is short for `--call=check`. The fields are those of buildx: a method, `format=json`,
+/// `ignorestatus`.
+pub(crate) fn call(call: &str, flag: bool) -> Result<Call, UsageError> {
+    let fields = fields::parse(call).map_err(|error| UsageError::Fields("--call", error))?;
+    let mut found = Call {
+        method: if flag { Method::Check } else { Method::Build },
+        format: Format::Text,
+        ignore_status: false,
+    };
+    for field in &fields {
+        match (&field.key[..], field.value.as_deref()) {
+            ("lint" | "check", None) => found.method = Method::Check,
+            ("outline", None) => found.method = Method::Outline,
+            ("targets", None) => found.method = Method::Targets,
+            ("build", None) => {}
+            ("format", Some(word)) => found.format = Format::of("--call", word)?,
+            ("ignorestatus", value) => found.ignore_status = is_true(value, call)?,
+            _ => return Err(unknown(call)),
+        }
+    }
+    let is_told = !matches!(
+        (found.method, found.format),
+        (Method::Outline | Method::Targets, Format::Sarif)
+    );
+    if is_told { Ok(found) } else { Err(unknown(call)) }
 }
 
 fn is_true(value: Option<&str>, call: &str) -> Result<bool, UsageError> {
@@ -67,7 +87,7 @@ fn unknown(call: &str) -> UsageError {
     UsageError::value(
         "--call",
         call,
-        "build or check, the latter with ,format=text, json or sarif and ,ignorestatus (outline and targets are not supported)",
+        "build, check, outline or targets, with ,format=text or json (check: sarif too) and ,ignorestatus",
     )
 }
 
@@ -77,27 +97,37 @@ mod tests {
 
     #[test]
     fn calls() {
-        let checked = |format, ignore_status| {
-            Some(Check {
+        for (text, method, format, ignore_status) in [
+            ("build", Method::Build, Format::Text, false),
+            ("check", Method::Check, Format::Text, false),
+            ("lint,format=json", Method::Check, Format::Json, false),
+            (
+                "format=sarif,check,ignorestatus",
+                Method::Check,
+                Format::Sarif,
+                true,
+            ),
+            ("check,ignorestatus=false", Method::Check, Format::Text, false),
+            ("outline,format=json", Method::Outline, Format::Json, false),
+            ("format=json,targets", Method::Targets, Format::Json, false),
+        ] {
+            let expected = Call {
+                method,
                 format,
                 ignore_status,
-            })
-        };
-        for (call, expected) in [
-            ("build", None),
-            ("check", checked(Format::Text, false)),
-            ("lint,format=json", checked(Format::Json, false)),
-            ("format=sarif,check,ignorestatus", checked(Format::Sarif, true)),
-            ("check,ignorestatus=false", checked(Format::Text, false)),
-        ] {
-            assert_eq!(check(call, false).expect("a call"), expected, "{call}");
+            };
+            assert_eq!(call(text, false).expect("a call"), expected, "{text}");
         }
-        assert_eq!(
-            check("build", true).expect("a call"),
-            checked(Format::Text, false)
-        );
-        for call in ["outline", "check,format=xml", "check,ignorestatus=x", "check,x=y"] {
-            assert!(check(call, false).is_err(), "{call}");
+        assert_eq!(call("build", true).expect("a call").method, Method::Check);
+        for text in [
+            "list",
+            "outline=yes",
+            "outline,format=sarif",
+            "check,format=xml",
+            "check,ignorestatus=x",
+            "check,x=y",
+        ] {
+            assert!(call(text, false).is_err(), "{text}");
         }
     }
 }

@@ -41,15 +41,6 @@ pub(crate) const TABLE: &[Row] = &[
         Support::Ignored("results are shared through the store on this machine"),
     ),
     (
-        "call",
-        |args| {
-            args.call
-                .split(',')
-                .any(|field| matches!(field, "outline" | "targets"))
-        },
-        Support::Refused("build and check are; outline and targets are not"),
-    ),
-    (
         "cgroup-parent",
         |args| args.cgroup_parent.is_some(),
         Support::Ignored("steps stay in the caller's cgroup"),

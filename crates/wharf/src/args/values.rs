@@ -1,13 +1,10 @@
 //! Values of single flags: sizes, hosts, limits, secrets, agents, contexts. Syntax is that of `docker buildx build`.
 
-use std::{
-    env,
-    net::IpAddr,
-    path::{Path, PathBuf},
-};
+use std::{env, net::IpAddr, path::PathBuf};
 
 use wharf_build::exec::Percent;
 use wharf_build::request::{Annotation, AnnotationLevel, NamedContext, Secret, SshAgent};
+use wharf_graph::GitUrl;
 use wharf_oci::Platform;
 
 use super::{UsageError, fields};
@@ -201,12 +198,8 @@ pub(crate) fn named_context(
         )
     } else if let Some(layout) = value.strip_prefix("oci-layout://") {
         oci_layout(layout).ok_or_else(|| bad("oci-layout://PATH[:TAG][@DIGEST]"))?
-    } else if is_git(value) {
-        let (url, fragment) = value.split_once('#').unwrap_or((value, ""));
-        NamedContext::Git {
-            url: url.to_owned(),
-            fragment: fragment.to_owned(),
-        }
+    } else if let Some(url) = git("--build-context", value)? {
+        NamedContext::Git(url.source())
     } else if value.starts_with("http://") || value.starts_with("https://") {
         NamedContext::Url(value.to_owned())
     } else if !PathBuf::from(value).is_dir() && is_base(value) {
@@ -233,17 +226,10 @@ fn oci_layout(text: &str) -> Option<NamedContext> {
     })
 }
 
-/// Whether buildx would take this for a git repository.
-pub(crate) fn is_git(text: &str) -> bool {
-    let url = text.split('#').next().unwrap_or_default();
-    let http = url.starts_with("http://") || url.starts_with("https://");
-    (http
-        && Path::new(url)
-            .extension()
-            .is_some_and(|extension| extension == "git"))
-        || url.starts_with("git://")
-        || url.starts_with("git@")
-        || url.starts_with("ssh://")
+/// The git repository that `text` names, if it is one.
+pub(crate) fn git(flag: &'static str, text: &str) -> Result<Option<GitUrl>, UsageError> {
+    GitUrl::parse_context(text)
+        .map_err(|error| UsageError::value(flag, text, &format!("the URL of a repository ({error})")))
 }
 
 /// `--platform`, each once: `local` is the machine's own.
@@ -387,11 +373,23 @@ mod tests {
             digest: None,
         };
         assert_eq!(parse("a=oci-layout://dir:v1"), layout);
-        let git = NamedContext::Git {
-            url: "https://example.com/r.git".into(),
-            fragment: "main:sub".into(),
+        let git = |text: &str| match parse(text) {
+            NamedContext::Git(git) => (git.remote, git.reference, git.subdir),
+            other => panic!("{text} is {other:?}"),
         };
-        assert_eq!(parse("a=https://example.com/r.git#main:sub"), git);
+        let expected = |remote: &str| (remote.to_owned(), "main".to_owned(), "sub".to_owned());
+        let remote = "https://example.com/r.git";
+        assert_eq!(git("a=https://example.com/r.git#main:sub"), expected(remote));
+        assert_eq!(
+            git("a=https://example.com/r.git?ref=main&subdir=sub"),
+            expected(remote)
+        );
+        assert_eq!(git("a=git@example.com:r#main:sub"), expected("git@example.com:r"));
+        assert_eq!(
+            git("a=github.com/a/r#main:sub"),
+            expected("https://github.com/a/r")
+        );
+        assert!(named_context("a=https://example.com/r.git?x=1", |_| false).is_err());
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod screen;
 mod steps;
 mod summary;
 mod terminal;
+mod warning;
 
 use std::{
     env,

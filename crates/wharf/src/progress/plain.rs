@@ -16,6 +16,7 @@ use super::{
     line_buffer::LineBuffer,
     reason::{because, cached},
     steps::StepTitles,
+    warning::shown_warning,
 };
 
 pub(super) struct Plain(Mutex<State>);
@@ -76,7 +77,7 @@ impl State {
                 self.line(&format!("#{} {}", step.0, causes.join(": ")));
             }
             Event::StepInterrupted { step } => self.step_ended(*step, "CANCELED", record.at),
-            Event::Warning(warning) => self.line(&format!("warning: {}", warning.message)),
+            Event::Warning(warning) => self.line(&shown_warning(warning)),
             Event::BuildStarted(_)
             | Event::GraphKnown { .. }
             | Event::StepProgress(_)

@@ -16,6 +16,7 @@ use super::{
     running::{Running, amount},
     screen::{Screen, Work},
     steps::StepTitles,
+    warning::shown_warning,
 };
 
 pub(super) struct Terminal {
@@ -103,7 +104,7 @@ impl Display for Terminal {
             Event::StepFinished { step } => self.end(state, *step, "✓", record.at),
             Event::StepFailed { step, .. } => self.end(state, *step, "✗", record.at),
             Event::StepInterrupted { step } => self.end(state, *step, "-", record.at),
-            Event::Warning(warning) => self.screen.line(&format!("warning: {}", warning.message)),
+            Event::Warning(warning) => self.screen.line(&shown_warning(warning)),
             Event::BuildStarted(_) | Event::StepBrought { .. } | Event::BuildFinished(_) => {}
         }
     }

@@ -29,7 +29,7 @@ use crate::{
     args::{
         attest::boolean,
         build::{BuildArgs, ProgressMode},
-        call,
+        call::{Method, call},
         cli::GlobalArgs,
     },
     interrupt,
@@ -44,9 +44,11 @@ const TAIL: usize = 40;
 
 /// Builds, and says what came of it.
 pub(crate) fn run(global: &GlobalArgs, args: &BuildArgs) -> Result<ExitCode, Report> {
-    let check = call::check(&args.call, args.check).map_err(|error| Report::new(Code::Usage, error))?;
-    if let Some(check) = check {
-        return super::check::run_for_build(global, args, check);
+    let call = call(&args.call, args.check).map_err(|error| Report::new(Code::Usage, error))?;
+    match call.method {
+        Method::Build => {}
+        Method::Check => return super::check::run_for_build(global, args, call),
+        Method::Outline | Method::Targets => return super::call::run(global, args, call),
     }
     let mut requested = request(args)?;
     let local = local(global)?;

@@ -1,6 +1,6 @@
 //! `wharf check` and `wharf build --check`: the rules of BuildKit's linter, in its words.
 
-mod json;
+pub(super) mod json;
 mod sarif;
 mod text;
 
@@ -19,7 +19,7 @@ use wharf_solver::{Cancel, Observer};
 use crate::{
     args::{
         build::BuildArgs,
-        call::{Check, Format},
+        call::{Call, Format},
         cli::{CheckArgs, GlobalArgs},
         values,
     },
@@ -31,7 +31,7 @@ use crate::{
 };
 
 /// Checks what `wharf build` would build, with all that is known of its bases.
-pub(crate) fn run_for_build(global: &GlobalArgs, args: &BuildArgs, check: Check) -> Result<ExitCode, Report> {
+pub(crate) fn run_for_build(global: &GlobalArgs, args: &BuildArgs, call: Call) -> Result<ExitCode, Report> {
     let requested = request(args)?;
     let machine = machine(&local(global)?, &Choices::default())?;
     let cancel = Cancel::new();
@@ -39,8 +39,8 @@ pub(crate) fn run_for_build(global: &GlobalArgs, args: &BuildArgs, check: Check)
     let observer: Arc<dyn Observer + Send + Sync> = Arc::new(Silent);
     let checked = wharf_build::check::check(&requested.build, &machine, &observer, &cancel);
     let checked = checked.map_err(|error| super::build::told(error, None))?;
-    let code = tell(&[checked], check.format);
-    Ok(if check.ignore_status {
+    let code = tell(&[checked], call.format);
+    Ok(if call.ignore_status {
         ExitCode::SUCCESS
     } else {
         code
@@ -144,6 +144,6 @@ fn ignore_file(context: &Path) -> Option<PatternMatcher> {
     parse_ignore_file(&text).ok()
 }
 
-fn pretty(value: &serde_json::Value) -> String {
+pub(super) fn pretty(value: &serde_json::Value) -> String {
     serde_json::to_string_pretty(value).expect("JSON values can be written")
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod base;
 pub(crate) mod build;
+mod call;
 pub(crate) mod check;
 pub(crate) mod explain;
 pub(crate) mod history;

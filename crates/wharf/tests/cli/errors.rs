@@ -158,3 +158,86 @@ fn check_finds_the_same_errors_without_building() {
     assert!(format!("{}{}", checked.stdout, checked.stderr).contains("COPY"));
     assert!(!context.store().join("v1/results").exists());
 }
+
+#[test]
+fn another_language_is_an_error_that_says_so() {
+    let context = TestContext::new();
+    let build = |dockerfile: &str, args: &[&str]| {
+        context.write("Dockerfile", dockerfile);
+        context.wharf(["build"].iter().chain(args).chain(&["."]))
+    };
+    for known in [
+        "docker/dockerfile:1",
+        "docker.io/docker/dockerfile:1.19-labs",
+        "docker/dockerfile-upstream:master",
+    ] {
+        build(&format!("# syntax={known}\nFROM scratch\nLABEL a=b\n"), &[]).success();
+    }
+    let other = "# syntax=example.com/other:1\nNOT A DOCKERFILE\n";
+    build(other, &[])
+        .exits(2)
+        .says("Dockerfile:1:10: frontend example.com/other:1 is not built in")
+        .says("only docker/dockerfile is");
+    let other = "# syntax=example.com/other:1\nFROM scratch\nLABEL a=b\n";
+    build(other, &["--build-arg=BUILDKIT_SYNTAX=docker/dockerfile:1"]).success();
+    build(
+        "FROM scratch\nLABEL a=b\n",
+        &["--build-arg=BUILDKIT_SYNTAX=example.com/other"],
+    )
+    .exits(2)
+    .says("BUILDKIT_SYNTAX");
+}
+
+#[test]
+fn rules_warn_and_fail_a_build_that_wants_it() {
+    let context = TestContext::new();
+    let build = |check: &str, args: &[&str]| {
+        context.write("Dockerfile", &format!("{check}FROM scratch as a\nLABEL b c\n"));
+        context.wharf(["build", "--progress=plain"].iter().chain(args).chain(&["."]))
+    };
+    build("", &[])
+        .success()
+        .says("warning: line 2: ")
+        .says("(LegacyKeyValueFormat)");
+    build("# check=error=true\n", &[])
+        .exits(2)
+        .says("FromAsCasing, LegacyKeyValueFormat")
+        .says("Dockerfile:3:");
+    build("# check=error=true;skip=all\n", &[])
+        .success()
+        .never_says("warning: line");
+    build("", &["--build-arg=BUILDKIT_DOCKERFILE_CHECK=error=true"]).exits(2);
+    build("", &["--build-arg=BUILDKIT_DOCKERFILE_CHECK=nonsense"])
+        .exits(2)
+        .says("nonsense");
+}
+
+#[test]
+fn a_build_says_what_it_can_be_given() {
+    let context = TestContext::new();
+    let dockerfile = "# VERSION of the thing\nARG VERSION=1\nFROM scratch AS a\n# a the end\nFROM a AS b\nARG VERSION\n\
+                      RUN --mount=type=secret,id=s,required --mount=type=ssh x\n";
+    context.write("Dockerfile", dockerfile);
+    let call = |call: &str| {
+        let call = format!("--call={call}");
+        context.wharf(["build", &call, "."]).success().stdout
+    };
+    assert_eq!(
+        call("outline"),
+        "TARGET: b\n\nBUILD ARG   VALUE   DESCRIPTION\nVERSION     1       of the thing\n\nSECRET   REQUIRED\n\
+         s        true\n\nSSH       REQUIRED\ndefault   \n\n"
+    );
+    assert_eq!(
+        call("targets"),
+        "TARGET      DESCRIPTION\na           \nb (default) \n"
+    );
+    let outline: serde_json::Value = serde_json::from_str(&call("outline,format=json")).expect("JSON");
+    assert_eq!(outline["args"][0]["location"]["ranges"][0]["start"]["line"], 2);
+    assert_eq!(outline["secrets"][0]["required"], true);
+    let targets: serde_json::Value = serde_json::from_str(&call("targets,format=json")).expect("JSON");
+    assert_eq!(targets["targets"][1]["base"], "a");
+    context
+        .wharf(["build", "--call=list", "."])
+        .exits(2)
+        .says("build, check, outline or targets");
+}

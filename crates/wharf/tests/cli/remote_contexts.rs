@@ -2,24 +2,17 @@
 
 use std::{
     fs,
-    io::Write as _,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Command,
 };
 
 use wharf_testkit::{
     Scratch,
     fake_http::{Answer, Asked, FakeServer},
+    git_http,
 };
 
-use crate::{
-    context::TestContext,
-    outcome::Outcome,
-    programs::{is_installed, tool},
-};
-
-/// Where Debian's git has its server.
-const BACKEND: &str = "/usr/lib/git-core/git-http-backend";
+use crate::{context::TestContext, outcome::Outcome, programs::tool};
 
 /// A repository with two commits, and a server for it.
 pub(crate) struct Repository {
@@ -29,13 +22,13 @@ pub(crate) struct Repository {
 
 impl Repository {
     pub(crate) fn new() -> Option<Self> {
-        if !is_installed("git") || !Path::new(BACKEND).exists() {
+        if !git_http::is_installed() {
             wharf_testkit::skip("git and its http-backend are not installed");
             return None;
         }
         let scratch = Scratch::new();
         let root = scratch.path().to_owned();
-        let server = FakeServer::start(move |asked| backend(&root, asked));
+        let server = FakeServer::start(move |asked| git_http::answer(&root, asked));
         let repository = Self { scratch, server };
         repository.git(&["init", "--quiet", "--initial-branch=main", "."]);
         repository.write("Dockerfile", "FROM scratch\nCOPY . /\n");
@@ -83,45 +76,6 @@ impl Repository {
     }
 }
 
-/// RFC 3875: the request in variables and on standard input, the answer's head on standard output.
-fn backend(root: &Path, asked: &Asked) -> Answer {
-    let (path, query) = asked.target.split_once('?').unwrap_or((&asked.target, ""));
-    let (_, path) = path.split_once("/repo.git").unwrap_or(("", "/none"));
-    let header = |name: &str| asked.header(name).unwrap_or_default().to_owned();
-    let mut command = Command::new(BACKEND);
-    command
-        .env("GIT_PROJECT_ROOT", root.join("repo.git/.git"))
-        .env("GIT_HTTP_EXPORT_ALL", "1")
-        .env("PATH_INFO", path)
-        .env("QUERY_STRING", query)
-        .env("REQUEST_METHOD", &asked.method)
-        .env("CONTENT_TYPE", header("content-type"))
-        .env("HTTP_CONTENT_ENCODING", header("content-encoding"))
-        .env("GIT_PROTOCOL", header("git-protocol"))
-        .env("HOME", root);
-    let mut child = command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("it is installed");
-    let mut stdin = child.stdin.take().expect("it is piped");
-    stdin.write_all(&asked.body).expect("it reads its request");
-    drop(stdin);
-    let output = child.wait_with_output().expect("it ends").stdout;
-    let end = output
-        .windows(4)
-        .position(|four| four == b"\r\n\r\n")
-        .expect("an answer has a head");
-    let head = String::from_utf8_lossy(&output[..end]).into_owned();
-    let fields = head.lines().filter_map(|line| line.split_once(": "));
-    let status = fields.clone().find(|(name, _)| *name == "Status");
-    let status = status
-        .and_then(|(_, value)| value[..3].parse().ok())
-        .unwrap_or(200);
-    let answer = Answer::status(status).body(&output[end + 4..]);
-    fields.fold(answer, |answer, (name, value)| answer.header(name, value))
-}
-
 /// Builds a context into a directory.
 fn build(context: &TestContext, args: &[&str]) -> Outcome {
     let output = format!("type=local,dest={}", context.out("files").display());
@@ -149,7 +103,10 @@ fn repositories_by_branch_tag_commit_and_directory() {
     };
     let context = TestContext::new();
     check(&context, &[&repository.url("")], &[("file", "second")]);
-    assert!(!context.out("files/sub").exists(), "its .dockerignore counts");
+    assert!(
+        context.out("files/sub").exists(),
+        "its .dockerignore is a file like any other"
+    );
     assert!(!context.out("files/.git").exists());
     check(&context, &[&repository.url("#main")], &[("file", "second")]);
     check(
@@ -165,6 +122,11 @@ fn repositories_by_branch_tag_commit_and_directory() {
     );
     check(&context, &[&repository.url("#v1:sub")], &[("name", "below")]);
     check(&context, &[&repository.url("#:sub")], &[("name", "below")]);
+    check(
+        &context,
+        &[&repository.url("?tag=v1&subdir=sub")],
+        &[("name", "below")],
+    );
     let other = ["-f", "Other.Dockerfile", &repository.url("#main:sub")];
     check(&context, &other, &[("other", "below")]);
 }
@@ -248,6 +210,83 @@ fn a_url_of_a_text_is_a_dockerfile() {
     let context = TestContext::new();
     let server = FakeServer::start(|_| Answer::ok("FROM scratch\nCOPY <<E /file\ntext\nE\n"));
     check(&context, &[&server.url("/any/Dockerfile")], &[("file", "text\n")]);
+}
+
+#[test]
+fn a_dockerfile_by_url_has_the_context_that_is_named() {
+    let context = TestContext::new();
+    context.write("file", "here");
+    let server = FakeServer::start(|_| Answer::ok("FROM scratch\nCOPY file /file\n"));
+    check(
+        &context,
+        &["-f", &server.url("/any/name"), "."],
+        &[("file", "here")],
+    );
+    let server = FakeServer::start(|_| Answer::status(404));
+    build(&context, &["-f", &server.url("/any/name"), "."])
+        .exits(3)
+        .says("/any/name: not found");
+}
+
+#[test]
+fn a_dockerfile_from_here_for_files_from_there() {
+    let Some(repository) = Repository::new() else {
+        return;
+    };
+    let context = TestContext::new();
+    let dockerfile = context.write("Mine", "FROM scratch\nCOPY file /mine\n");
+    let path = dockerfile.display().to_string();
+    check(
+        &context,
+        &["-f", &path, &repository.url("")],
+        &[("mine", "second")],
+    );
+    let output = format!("type=local,dest={}", context.out("files").display());
+    let input = fs::File::open(&dockerfile).expect("just written");
+    let args = ["build", "-o", &output, "-f", "-", &repository.url("#v1")];
+    Outcome::of(context.command(args).stdin(input)).success();
+    assert_eq!(
+        fs::read_to_string(context.out("files/mine")).ok().as_deref(),
+        Some("first")
+    );
+}
+
+#[test]
+fn servers_are_told_the_secrets_that_are_theirs() {
+    let told = |asked: &Asked| asked.header("authorization").unwrap_or("nothing").to_owned();
+    let server = FakeServer::start(move |asked| Answer::ok(told(asked)));
+    let context = TestContext::new();
+    let host = server.authority();
+    context.write(
+        "Dockerfile",
+        &format!("FROM scratch\nADD http://{host}/file /file\n"),
+    );
+    context.write("token", "hush\n");
+    let build = |id: &str| {
+        build(
+            &context,
+            &["--secret", &format!("id={id},src=token"), "--no-cache", "."],
+        )
+    };
+    build(&format!("HTTP_AUTH_TOKEN_{host}")).success();
+    let got = || fs::read_to_string(context.out("files/file")).ok();
+    assert_eq!(got().as_deref(), Some("Bearer hush"));
+    build("HTTP_AUTH_TOKEN_elsewhere").success();
+    assert_eq!(got().as_deref(), Some("nothing"));
+    let server = FakeServer::start(|_| Answer::status(401));
+    context.write(
+        "Dockerfile",
+        &format!("FROM scratch\nADD {} /r/\n", server.url("/r.git")),
+    );
+    build("GIT_AUTH_TOKEN").exits(3).says("/r.git");
+    let value = "basic eC1hY2Nlc3MtdG9rZW46aHVzaA==";
+    let asked = server.asked();
+    assert!(
+        asked
+            .iter()
+            .all(|asked| asked.header("authorization") == Some(value)),
+        "{asked:?}"
+    );
 }
 
 #[test]

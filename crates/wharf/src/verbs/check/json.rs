@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use wharf_build::check::Checked;
-use wharf_dockerfile::{Span, lint::Finding};
+use wharf_dockerfile::{Source, Span, lint::Finding};
 
 /// Of one Dockerfile the reference's object, of several a list of such.
 pub(super) fn of(checked: &[Checked]) -> Value {
@@ -21,10 +21,11 @@ fn one(checked: &Checked) -> Value {
         "sources": [{"filename": file_name(&checked.name), "language": "Dockerfile", "data": data}],
     });
     if let Some(first) = checked.errors.first() {
+        let source = &checked.dockerfile.source;
         let messages: Vec<_> = checked.errors.iter().map(|fault| &fault.message[..]).collect();
         let place = first
             .span
-            .map(|span| location(checked, checked.dockerfile.instruction_at(span)));
+            .map(|span| location(source, checked.dockerfile.instruction_at(span)));
         value["buildError"] = json!({
             "message": messages.join("\n"),
             "location": place.unwrap_or_else(|| json!({})),
@@ -43,7 +44,7 @@ fn warning(checked: &Checked, finding: &Finding) -> Value {
         "ruleName": finding.rule.name,
         "description": finding.rule.description,
         "detail": finding.message,
-        "location": location(checked, finding.instruction),
+        "location": location(&checked.dockerfile.source, finding.instruction),
     });
     if let Some(url) = finding.rule.url() {
         warning["url"] = Value::String(url);
@@ -53,8 +54,8 @@ fn warning(checked: &Checked, finding: &Finding) -> Value {
 
 /// A range for each line, which ends where it starts; characters are not told. (`toSourceLocation` of the reference's
 /// `dockerfile2llb`.)
-fn location(checked: &Checked, span: Span) -> Value {
-    let (first, last) = checked.dockerfile.source.lines(span);
+pub(in crate::verbs) fn location(source: &Source, span: Span) -> Value {
+    let (first, last) = source.lines(span);
     let ranges: Vec<_> = (first..=last)
         .map(|line| json!({"start": {"line": line}, "end": {"line": line}}))
         .collect();
@@ -62,7 +63,7 @@ fn location(checked: &Checked, span: Span) -> Value {
 }
 
 /// RFC 4648, section 4: the reference gives sources so.
-fn base64(bytes: &[u8]) -> String {
+pub(in crate::verbs) fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::new();
     for chunk in bytes.chunks(3) {
