@@ -8,6 +8,7 @@ use crate::{go, stage};
 const NEEDS: &[(&str, &str)] = &[
     ("/usr/bin/as", "binutils"),
     ("/usr/bin/busybox", "busybox-static"),
+    ("/usr/bin/bzip2", "bzip2"),
     ("/usr/bin/docker-registry", "docker-registry"),
     ("/usr/bin/gcc", "gcc"),
     ("/usr/bin/git", "git"),
@@ -22,6 +23,7 @@ const NEEDS: &[(&str, &str)] = &[
     ("/usr/bin/ssh-keygen", "openssh-client"),
     ("/usr/bin/umoci", "umoci"),
     ("/usr/bin/xz", "xz-utils"),
+    ("/usr/bin/zstd", "zstd"),
     ("/usr/include/stdio.h", "libc6-dev"),
     ("/usr/sbin/dockerd", "docker.io"),
     ("/usr/sbin/runc", "runc"),

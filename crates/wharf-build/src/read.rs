@@ -40,7 +40,7 @@ pub fn read(
     machine: &Machine,
     credentials: &Credentials,
 ) -> Result<ReadDockerfile, BuildError> {
-    let name = request.dockerfile.display_name();
+    let mut name = request.dockerfile.display_name();
     let path = match &request.dockerfile {
         DockerfileSource::Url(url) => {
             let (_held, path) = context_source::fetch_file(url, machine, credentials)?;
@@ -67,7 +67,10 @@ pub fn read(
             let fetched = main.directory.join(context_source::FETCHED);
             match main.directory.join(path) {
                 // A Dockerfile was fetched, and nothing else.
-                named if !named.exists() && is_text(request) && fetched.exists() => fetched,
+                named if !named.exists() && is_text(request) && fetched.exists() => {
+                    context_source::FETCHED.clone_into(&mut name);
+                    fetched
+                }
                 named => named,
             }
         }

@@ -18,7 +18,7 @@ fn one(checked: &Checked) -> Value {
     let data = base64(checked.dockerfile.source.text().as_bytes());
     let mut value = json!({
         "warnings": warnings,
-        "sources": [{"filename": file_name(&checked.name), "language": "Dockerfile", "data": data}],
+        "sources": [{"filename": checked.name, "language": "Dockerfile", "data": data}],
     });
     if let Some(first) = checked.errors.first() {
         let source = &checked.dockerfile.source;
@@ -32,11 +32,6 @@ fn one(checked: &Checked) -> Value {
         });
     }
     value
-}
-
-/// The reference knows Dockerfiles by their last name only.
-fn file_name(name: &str) -> &str {
-    name.rsplit('/').next().unwrap_or(name)
 }
 
 fn warning(checked: &Checked, finding: &Finding) -> Value {
