@@ -153,13 +153,14 @@ pub fn build(
             None => serde_json::Map::new(),
         },
     };
+    let dated = dated(request, &graph);
     let made = heal(machine, &**observer, cancel, |cancel| {
         let solution = run(&graph, request, &engine, &**observer, cancel, &read)?;
         if cancel.is_cancelled() {
             return Err(BuildError::Interrupted);
         }
         Ok(output::export(
-            request, machine, &graph, &solution, &phases, &facts,
+            &dated, machine, &graph, &solution, &phases, &facts,
         )?)
     });
     drop(held);
@@ -168,6 +169,14 @@ pub fn build(
         exported: made.exported,
         provenance: made.provenance,
     })
+}
+
+/// The request with the epoch that counts: a global `ARG SOURCE_DATE_EPOCH=…` sets one as well.
+fn dated(request: &BuildRequest, graph: &Graph) -> BuildRequest {
+    BuildRequest {
+        source_date_epoch: graph.targets.iter().find_map(|target| target.epoch),
+        ..request.clone()
+    }
 }
 
 /// What a build begins with.

@@ -139,8 +139,14 @@ impl Inputs<'_> {
             return LintReport::default();
         };
         let base = |name: &str, platform: &Platform| {
-            known_base(self.dockerfile, self.options, self.bases, name, platform)
-                .map(|config| of_base(&config))
+            let config = known_base(self.dockerfile, self.options, self.bases, name, platform)?;
+            let base = of_base(&config);
+            // Whoever names a context has seen to its platform.
+            let is_chosen = self.options.is_overridden(name, platform);
+            Some(BaseImage {
+                platform: base.platform.filter(|_| !is_chosen),
+                ..base
+            })
         };
         let options = LintOptions {
             config: Some(config),

@@ -6,6 +6,7 @@
 //!   where the theme's files are served (see [`super::served`]), `{agent}` the socket of an SSH agent, `{layout}` the base's OCI layout,
 //! - `times`: paths whose times count too, one a line,
 //! - `call`: what is asked of the build instead of an image, `outline` or `targets`,
+//! - `epoch`: that all times count, up to so many seconds; later ones are all equal,
 //! - `expect`: that it fails, and what the message names,
 //! - `differs`: what wharf makes otherwise on purpose (see [`Difference`]),
 //! - `unverified`: why its steps do not give the same when they run again,
@@ -27,6 +28,8 @@ pub(crate) struct Case {
     pub(crate) context: PathBuf,
     /// Flags of `wharf build`, written `--name=value`.
     pub(crate) flags: Vec<String>,
+    /// Times count up to this one, in seconds since 1970.
+    pub(crate) epoch: Option<u64>,
     /// The failure that is expected, when one is.
     pub(crate) failure: Option<Failure>,
     /// The URL that is the context.
@@ -73,6 +76,7 @@ impl Case {
             folder: folder.to_owned(),
             context: folder.to_owned(),
             flags: Vec::new(),
+            epoch: None,
             failure: None,
             remote: None,
             prepare: None,
@@ -130,6 +134,9 @@ fn read(name: String, folder: PathBuf, places: &Places) -> Result<Case, String> 
         times: lines(&folder.join("times"))?,
         call: optional(&folder.join("call"))?,
         output: lines(&folder.join("output"))?,
+        epoch: optional(&folder.join("epoch"))?
+            .map(|text| text.parse().map_err(|error| format!("{name}/epoch: {error}")))
+            .transpose()?,
         failure: optional(&folder.join("expect"))?.map(|text| failure(&text)),
         differs: optional(&folder.join("differs"))?
             .map(|text| difference(&text).map_err(|why| format!("{name}/differs {why}")))

@@ -15,6 +15,7 @@ pub(crate) fn compare(case: &Case, wharf: &Wharf, reference: &Reference) -> Verd
         (Ok(ours), Ok(theirs)) => Verdict::of(verdict::unintended_lint(case, differences(&ours, &theirs))),
         // What is no Dockerfile at all has no findings: the client says why, and so do we.
         (Err(_), Err(_)) => Verdict::Passed,
+        (Err(_), Ok(theirs)) if !theirs["buildError"].is_null() => Verdict::Passed,
         (Err(why), Ok(_)) => Verdict::Failed(vec![format!("wharf does not check it:\n{why}")]),
         (Ok(ours), Err(_)) if !ours["buildError"].is_null() => Verdict::Passed,
         (Ok(_), Err(why)) => Verdict::Failed(vec![format!("only wharf checks it:\n{why}")]),

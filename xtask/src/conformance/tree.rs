@@ -88,6 +88,15 @@ impl Tree {
         self.nodes.get(path.as_bytes()).map(|node| node.time)
     }
 
+    /// Of all paths. Times later than `latest` are all equal.
+    pub(crate) fn times(&self, latest: u64) -> BTreeMap<String, u64> {
+        let shown = |path: &[u8]| String::from_utf8_lossy(path).into_owned();
+        self.nodes
+            .iter()
+            .map(|(path, node)| (shown(path), node.time.min(latest)))
+            .collect()
+    }
+
     fn put(&mut self, path: Vec<u8>, entry: Entry, time: u64) {
         if entry.kind != EntryType::Directory {
             self.remove_below(&path);

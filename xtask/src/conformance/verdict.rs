@@ -179,34 +179,52 @@ fn platforms(case: &Case, ours: &BTreeMap<String, Image>, theirs: &BTreeMap<Stri
     each.flat_map(of_platform).collect()
 }
 
+/// The times that count.
+fn times(case: &Case, image: &Image) -> BTreeMap<String, Option<u64>> {
+    let named = |path: &String, time| (format!("time of {path}"), time);
+    match case.epoch {
+        // A second more tells what is later from what is just in time.
+        Some(epoch) => {
+            let all = image.tree.times(epoch + 1);
+            all.iter().map(|(path, time)| named(path, Some(*time))).collect()
+        }
+        None => case
+            .times
+            .iter()
+            .map(|path| named(path, image.tree.time(path)))
+            .collect(),
+    }
+}
+
 fn images(case: &Case, ours: &Image, theirs: &Image) -> Vec<String> {
     let mut differences = differing(&ours.tree.entries(), &theirs.tree.entries());
-    let times = |image: &Image| {
-        let time = |path: &String| (format!("time of {path}"), image.tree.time(path));
-        case.times.iter().map(time).collect()
-    };
-    differences.extend(differing(&times(ours), &times(theirs)));
+    differences.extend(differing(&times(case, ours), &times(case, theirs)));
     if ours.layers != theirs.layers {
         differences.push(format!("layers: {} instead of {}", ours.layers, theirs.layers));
     }
     let mut configs = [BTreeMap::new(), BTreeMap::new()];
-    flatten("config", &ours.config, &mut configs[0]);
-    flatten("config", &theirs.config, &mut configs[1]);
+    let left_out: &[&str] = match case.epoch {
+        Some(_) => &["diff_ids"],
+        None => &["diff_ids", "created"],
+    };
+    flatten("config", &ours.config, left_out, &mut configs[0]);
+    flatten("config", &theirs.config, left_out, &mut configs[1]);
     differences.extend(differing(&configs[0], &configs[1]));
     differences
 }
 
-/// The configuration as lines, without times and without the ids of layers (which hold times). A null is what is not there.
-fn flatten(path: &str, value: &Value, into: &mut BTreeMap<String, String>) {
+/// The configuration as lines, without the fields that are `left_out`: the ids of layers, which hold times, and times where they do
+/// not count. A null is what is not there.
+fn flatten(path: &str, value: &Value, left_out: &[&str], into: &mut BTreeMap<String, String>) {
     match value {
         Value::Object(fields) if !fields.is_empty() => fields
             .iter()
-            .filter(|(name, _)| *name != "created" && *name != "diff_ids")
-            .for_each(|(name, value)| flatten(&format!("{path}.{name}"), value, into)),
+            .filter(|(name, _)| !left_out.contains(&&name[..]))
+            .for_each(|(name, value)| flatten(&format!("{path}.{name}"), value, left_out, into)),
         Value::Array(items) if !items.is_empty() => items
             .iter()
             .enumerate()
-            .for_each(|(index, value)| flatten(&format!("{path}[{index:02}]"), value, into)),
+            .for_each(|(index, value)| flatten(&format!("{path}[{index:02}]"), value, left_out, into)),
         Value::Null => {}
         value => {
             into.insert(path.to_owned(), value.to_string());
@@ -259,7 +277,7 @@ mod tests {
             "config": {"Env": [], "Cmd": null},
         });
         let mut lines = BTreeMap::new();
-        flatten("", &document, &mut lines);
+        flatten("", &document, &["created", "diff_ids"], &mut lines);
         let lines: Vec<_> = lines
             .iter()
             .map(|(name, value)| format!("{name}={value}"))

@@ -91,15 +91,18 @@ fn config_document(parts: &ImageParts<'_>, layers: &[LayerBlob]) -> Vec<u8> {
     let mut config = parts.target.config.clone();
     config.rootfs.diff_ids = layers.iter().map(|layer| layer.diff_id).collect();
     config.history = history(parts);
-    config.created = config
-        .history
-        .iter()
-        .filter_map(|entry| entry.created.clone())
-        .max();
-    if let Some(epoch) = parts.epoch {
-        config.created = Some(rfc3339(epoch));
-    }
+    config.created = created(&config.history, parts.epoch);
     serde_json::to_vec(&config).expect("a configuration has only string keys")
+}
+
+/// The time of the latest entry; of the last one when there is an epoch, which no entry but those of the base is later than. A base
+/// to which nothing is added keeps its time.
+fn created(history: &[History], epoch: Option<i64>) -> Option<String> {
+    let mut times = history.iter().filter_map(|entry| entry.created.clone());
+    match epoch {
+        Some(epoch) => times.next_back().or_else(|| Some(rfc3339(epoch))),
+        None => times.max(),
+    }
 }
 
 fn history(parts: &ImageParts<'_>) -> Vec<History> {

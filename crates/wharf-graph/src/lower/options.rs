@@ -128,6 +128,13 @@ impl LowerOptions {
     }
 }
 
+impl LowerOptions {
+    /// Whether `--build-context` says what the image or stage `name` is on `platform`.
+    pub fn is_overridden(&self, name: &str, platform: &Platform) -> bool {
+        self.context(name, platform).is_some()
+    }
+}
+
 impl NamedContext {
     /// The form of a name under which contexts are kept, that `alpine`, `alpine:latest` and `docker.io/library/alpine` share.
     pub fn key(name: &str) -> String {
