@@ -53,7 +53,7 @@ fn values_of(
     project: Project,
 ) -> Result<BuildRequest, UsageError> {
     let is_base = |name: &str| project.bases.contains_key(name);
-    let platforms = values::platforms(&args.platform)?;
+    let platforms = platforms(args)?;
     let outputs = outputs(args)?;
     if platforms.len() > 1 && outputs.iter().any(|output| output.kind == OutputKind::Docker) {
         return Err(UsageError::Refused {
@@ -137,6 +137,20 @@ fn values_of(
             .parallel
             .map_or_else(processors, std::num::NonZeroUsize::get),
     })
+}
+
+/// `--platform`, else what the environment says to Docker's command.
+fn platforms(args: &BuildArgs) -> Result<Vec<Platform>, UsageError> {
+    if !args.platform.is_empty() {
+        return values::platforms(&args.platform);
+    }
+    let default = env::var("DOCKER_DEFAULT_PLATFORM").unwrap_or_default();
+    let texts: Vec<_> = default
+        .split(',')
+        .filter(|text| !text.trim().is_empty())
+        .map(str::to_owned)
+        .collect();
+    values::platforms(&texts)
 }
 
 /// `--annotation`; one for a platform that nothing is built for would be on no document.

@@ -20,6 +20,9 @@ pub(crate) struct RunArgs {
     /// Give the process a terminal
     #[arg(short, long)]
     pub(crate) tty: bool,
+    /// Platform to choose from an index (default: this machine's)
+    #[arg(long, value_name = "PLATFORM")]
+    pub(crate) platform: Option<String>,
     /// User (`name|uid[:group|gid]`)
     #[arg(short, long, value_name = "USER")]
     pub(crate) user: Option<String>,

@@ -232,17 +232,22 @@ pub(crate) fn git(flag: &'static str, text: &str) -> Result<Option<GitUrl>, Usag
         .map_err(|error| UsageError::value(flag, text, &format!("the URL of a repository ({error})")))
 }
 
-/// `--platform`, each once: `local` is the machine's own.
+/// A platform: `local` is the machine's own.
+pub(crate) fn platform(text: &str) -> Result<Platform, UsageError> {
+    if text == "local" {
+        return Ok(Platform::host());
+    }
+    text.parse().map_err(|_| {
+        let wanted = "os/architecture[/variant], such as linux/amd64 or linux/arm/v7";
+        UsageError::value("--platform", text, wanted)
+    })
+}
+
+/// `--platform`, each once.
 pub(crate) fn platforms(texts: &[String]) -> Result<Vec<Platform>, UsageError> {
     let mut platforms = Vec::new();
-    for text in texts.iter().map(|text| text.trim()) {
-        let platform = match text {
-            "local" => Platform::host(),
-            text => text.parse().map_err(|_| {
-                let wanted = "os/architecture[/variant], such as linux/amd64 or linux/arm/v7";
-                UsageError::value("--platform", text, wanted)
-            })?,
-        };
+    for text in texts {
+        let platform = platform(text.trim())?;
         if !platforms.contains(&platform) {
             platforms.push(platform);
         }

@@ -71,11 +71,20 @@ fn start(global: &GlobalArgs, args: &RunArgs) -> Result<Exit, Report> {
     };
     let machine = machine(&local, &choices)?;
     let image = find(&local.store, &reference(&args.image)?)?;
+    let platform = platform(args)?;
     let stored = machine
         .images
-        .stored_for(&image, &Platform::host())
+        .stored_for(&image, &platform)
         .map_err(|error| Report::new(Code::Usage, error))?;
     let config: ImageConfig = serde_json::from_slice(&stored.config_bytes).map_err(environment)?;
+    if args.platform.is_some() && !platform.runs(&Platform::of(&config)) {
+        let error = Message(format!(
+            "{} is for {}, not for {platform}",
+            args.image,
+            Platform::of(&config)
+        ));
+        return Err(Report::new(Code::Usage, error));
+    }
     let tree = machine.roots.tree(&stored.root).map_err(environment)?;
     let mut mounts = StepMounts::new(&tree).map_err(|error| Report::new(Code::Usage, error))?;
     let mut spec = spec(args, &config.config, &tree, &local, &machine, &mut mounts)?;
@@ -118,6 +127,14 @@ fn start(global: &GlobalArgs, args: &RunArgs) -> Result<Exit, Report> {
     let exit = attached.wait().map_err(environment);
     drop(restore);
     exit
+}
+
+/// The platform that is wanted.
+fn platform(args: &RunArgs) -> Result<Platform, Report> {
+    match &args.platform {
+        None => Ok(Platform::host()),
+        Some(text) => values::platform(text).map_err(usage),
+    }
 }
 
 fn without_stdin(io: Io) -> io::Result<Io> {

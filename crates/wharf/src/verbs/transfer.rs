@@ -9,8 +9,8 @@ use wharf_store::ImageRecord;
 use super::images::{find, reference};
 use crate::{
     args::{
-        UsageError,
         cli::{GlobalArgs, PullArgs, PushArgs},
+        values,
     },
     machine::{Choices, local, machine},
     report::{Code, Report},
@@ -24,12 +24,7 @@ pub(crate) fn pull(global: &GlobalArgs, args: &PullArgs) -> Result<ExitCode, Rep
     let name = reference(&args.image)?;
     let platform = match &args.platform {
         None => Platform::host(),
-        Some(text) => text.parse().map_err(|_| {
-            Report::new(
-                Code::Usage,
-                UsageError::value("--platform", text, "os/architecture[/variant]"),
-            )
-        })?,
+        Some(text) => values::platform(text).map_err(|error| Report::new(Code::Usage, error))?,
     };
     let source = ImageSource {
         reference: name.to_string(),

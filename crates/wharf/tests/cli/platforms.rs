@@ -71,6 +71,21 @@ fn one_foreign_platform_needs_no_emulator_where_nothing_runs() {
 }
 
 #[test]
+fn the_environment_names_a_platform_as_it_does_for_docker() {
+    let context = TestContext::new();
+    context.write("Dockerfile", "FROM scratch\nCOPY Dockerfile /\n");
+    for (flag, expected) in [(None, "s390x"), (Some("--platform=linux/riscv64"), "riscv64")] {
+        let args = ["build", "-t", "image"].into_iter().chain(flag).chain(["."]);
+        let mut command = context.command(args);
+        Outcome::of(command.env("DOCKER_DEFAULT_PLATFORM", "linux/s390x")).success();
+        assert_eq!(
+            context.inspect("image", "/config/architecture"),
+            format!("{expected:?}")
+        );
+    }
+}
+
+#[test]
 fn several_platforms_are_one_index() {
     let context = TestContext::new();
     let args = [
@@ -365,6 +380,17 @@ fn foreign_steps_run_under_an_emulator() {
     }
     let ran = context.wharf(["run", "many"]).success();
     assert_eq!(ran.stdout.trim(), std::env::consts::ARCH);
+    let ran = context
+        .wharf(["run", "--platform", FOREIGN.platform, "many"])
+        .success();
+    assert_eq!(ran.stdout.trim(), FOREIGN.machine);
+    let absent = context
+        .wharf(["run", "--platform", "linux/s390x", "many"])
+        .exits(125);
+    absent.says(&format!(
+        "the image is for {HOST}, {}, not for linux/s390x",
+        FOREIGN.platform
+    ));
     let again = run_everywhere(&context, &[]).expect("it ran before");
     assert!(again.stderr.contains("0 steps run"), "{}", again.stderr);
     // What an emulator made is found by what it read, as that of any step is.
@@ -374,6 +400,8 @@ fn foreign_steps_run_under_an_emulator() {
     );
     let single = ["build", "-t", "one", "--platform", FOREIGN.platform, "."];
     context.wharf(single).success().says("1 step run");
+    let other = context.wharf(["run", "--platform", HOST, "one"]).exits(125);
+    other.says(&format!("one is for {}, not for {HOST}", FOREIGN.platform));
     let ran = context.wharf(["run", "one"]).success();
     assert_eq!(ran.stdout.trim(), FOREIGN.machine);
     // The files are those that the machine's own user namespace gives: no mark of an overlay, no shifted owner.
