@@ -78,10 +78,7 @@ fn the_environment_names_a_platform_as_it_does_for_docker() {
         let args = ["build", "-t", "image"].into_iter().chain(flag).chain(["."]);
         let mut command = context.command(args);
         Outcome::of(command.env("DOCKER_DEFAULT_PLATFORM", "linux/s390x")).success();
-        assert_eq!(
-            context.inspect("image", "/config/architecture"),
-            format!("{expected:?}")
-        );
+        assert_eq!(context.inspect("image", "/config/architecture"), expected);
     }
 }
 
