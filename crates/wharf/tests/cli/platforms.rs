@@ -304,30 +304,36 @@ fn the_store_and_layouts_give_each_platform_its_own() {
     built.success();
     context.write("Second", "FROM many\nCOPY Second /\n");
     let layout = format!("many=oci-layout://{}:latest", context.out("layout").display());
-    for extra in [&[][..], &["--build-context", &layout]] {
-        let outputs = [
-            "--platform",
-            &platforms,
-            "-f",
-            "Second",
-            "-o",
-            "type=local,dest=../out/second",
-        ];
-        let args = ["build"].iter().chain(&outputs).chain(extra).chain(&["."]);
-        context.wharf(args).success();
-        for platform in [HOST, FOREIGN.platform] {
-            let folder = platform.replace('/', "_");
-            let made = context.out(format!("second/{folder}/made"));
-            let made = fs::read_to_string(made).expect("the base's file");
-            assert!(made.contains(&format!("to {platform}:")), "{made}");
-        }
+    let from_layout = ["--build-context", &layout];
+    build_second(&context, &platforms, &[]);
+    build_second(&context, &platforms, &from_layout);
+    // Some tools write the images of several platforms beside each other, under one tag.
+    let index = context.out("layout/index.json");
+    let mut flat = blob(&context.out("layout"), &json(&index)["manifests"][0]);
+    for entry in flat["manifests"].as_array_mut().expect("manifests") {
+        entry["annotations"] = serde_json::json!({"org.opencontainers.image.ref.name": "latest"});
     }
+    fs::write(&index, flat.to_string()).expect("it was written before");
+    build_second(&context, &platforms, &from_layout);
     // Garbage collection keeps the images of an index.
     context.wharf(["store", "gc", "--max-size", "0"]).success();
     context
         .wharf(["build", "-f", "Second", "--platform", FOREIGN.platform, "."])
         .success();
     context.wharf(["store", "verify"]).success();
+}
+
+/// Builds upon `many` for both platforms; each has its own base.
+fn build_second(context: &TestContext, platforms: &str, extra: &[&str]) {
+    let output = "type=local,dest=../out/second";
+    let args = ["build", "--platform", platforms, "-f", "Second", "-o", output];
+    context.wharf(args.iter().chain(extra).chain(&["."])).success();
+    for platform in [HOST, FOREIGN.platform] {
+        let folder = platform.replace('/', "_");
+        let made = context.out(format!("second/{folder}/made"));
+        let made = fs::read_to_string(made).expect("the base's file");
+        assert!(made.contains(&format!("to {platform}:")), "{made}");
+    }
 }
 
 /// A step on each platform, whose output says where it ran.
