@@ -4,6 +4,7 @@
 
 mod buildkit;
 mod fleet;
+mod language;
 mod languages;
 mod measure;
 mod peers;
@@ -39,6 +40,7 @@ const BENCHES: &[Bench] = &[
     ("peers", peers::small),
     ("path-set", traced::path_set),
     ("large-tree", traced::large_tree),
+    ("language", language::language),
 ];
 
 /// What the benchmarks run in.
