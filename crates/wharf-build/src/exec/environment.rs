@@ -8,7 +8,7 @@ use std::{
     sync::Arc,
 };
 
-use wharf_graph::{NetworkMode, RunOp, SecurityMode, key::Resolved};
+use wharf_graph::{Mount as RunMount, NetworkMode, RunOp, SecurityMode, key::Resolved};
 use wharf_oci::{Digest, Platform};
 use wharf_sandbox::{Mount, Network, Resource, Seccomp, Spec, SyntheticFile, Ulimit};
 use wharf_tree::Tree;
@@ -146,21 +146,24 @@ impl StepEnvironment {
         Err(StepFailure::NotAllowed { what, entitlement })
     }
 
-    /// The files that every step gets.
+    /// The files that every step gets. Those of name resolution lie below the mounts of `run`: what is mounted there hides them.
     pub(super) fn mount_common(
         &self,
         mounts: &mut StepMounts,
         tree: &Tree,
+        run: &RunOp,
         hosts: &[(String, IpAddr)],
         hostname: &str,
     ) -> Result<(), StepFailure> {
-        let resolv = fs::read("/etc/resolv.conf").unwrap_or_default();
-        mounts.add(tree, public_file("/etc/resolv.conf", resolv), false)?;
-        mounts.add(
-            tree,
-            public_file("/etc/hosts", hosts_file(hosts, hostname)),
-            false,
-        )?;
+        let files = [
+            (RESOLV_CONF, fs::read(RESOLV_CONF).unwrap_or_default()),
+            (HOSTS, hosts_file(hosts, hostname)),
+        ];
+        for (path, content) in files {
+            if !is_hidden(path, run) {
+                mounts.add(tree, public_file(path, content), false)?;
+            }
+        }
         let certificates = self.ca.get().map_err(StepFailure::Certificates)?;
         if !certificates.is_empty() {
             let files = certificates
@@ -288,6 +291,21 @@ impl StepEnvironment {
         mounts.add(tree, socket, false)?;
         Ok(Some(target))
     }
+}
+
+/// The files of name resolution.
+const RESOLV_CONF: &str = "/etc/resolv.conf";
+const HOSTS: &str = "/etc/hosts";
+
+/// Whether something that `run` mounts lies over `path`.
+fn is_hidden(path: &str, run: &RunOp) -> bool {
+    let mut targets = run.mounts.iter().filter_map(|mount| match mount {
+        RunMount::Bind(bind) => Some(&bind.target),
+        RunMount::Cache(cache) => Some(&cache.target),
+        RunMount::Tmpfs(tmpfs) => Some(&tmpfs.target),
+        _ => None,
+    });
+    targets.any(|target| Path::new(path).starts_with(target))
 }
 
 /// hosts(5), as Docker and BuildKit write it.

@@ -103,7 +103,7 @@ impl Engine {
             .map(|alias| (alias.host.clone(), alias.address))
             .collect();
         self.environment
-            .mount_common(&mut mounts, tree, &hosts, &spec.hostname)?;
+            .mount_common(&mut mounts, tree, run, &hosts, &spec.hostname)?;
         let variables = self.mount_all(run, task, tree, &mut mounts)?;
         spec.env = self.environment.variables(run, &user.home, variables);
         Ok((spec, mounts))
