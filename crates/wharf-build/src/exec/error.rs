@@ -187,7 +187,7 @@ impl StepFailure {
             ),
             Self::CacheDiffers { .. } => Some(
                 "the step's result depends on more than the files that it read (time, network, randomness, a cache mount); \
-                 build it anew with --no-cache-filter"
+                 build it anew with --no-cache-filter, or, if only times and names of files that tools write differ, build with --reproducible-steps"
                     .to_owned(),
             ),
             Self::Source(source) => source.hint(),
