@@ -18,7 +18,10 @@ impl Purl {
         let parts = namespace.split('/').filter(|part| !part.is_empty());
         for part in parts.chain([name]) {
             text.push('/');
-            encode(part, &mut text);
+            // As BuildKit writes a registry's port.
+            let mut encoded = String::new();
+            encode(part, &mut encoded);
+            text.push_str(&encoded.replace(':', "%3A"));
         }
         if !version.is_empty() {
             text.push('@');

@@ -245,10 +245,12 @@ impl Materials {
         *known.entry(id.clone()).or_insert(true) &= !required;
     }
 
-    /// Materials as both versions of the predicate have them.
+    /// Materials as both versions of the predicate have them: images, repositories, files, as BuildKit orders them.
     pub(super) fn to_json(&self) -> Vec<Value> {
         let material = |(uri, (algorithm, hash)): (&String, &(&str, String))| json!({"uri": uri, "digest": {*algorithm: hash}});
-        self.named.iter().map(material).collect()
+        let mut named: Vec<_> = self.named.iter().collect();
+        named.sort_by_key(|(uri, (algorithm, _))| (!uri.starts_with("pkg:"), *algorithm != "sha1"));
+        named.into_iter().map(material).collect()
     }
 
     /// The digest of a material.
@@ -284,7 +286,7 @@ mod tests {
             ("docker.io/a/b:1", "pkg:docker/a/b@1?platform=linux%2Farm%2Fv7"),
             (
                 "localhost:5000/a:1",
-                "pkg:docker/localhost:5000/a@1?platform=linux%2Farm%2Fv7",
+                "pkg:docker/localhost%3A5000/a@1?platform=linux%2Farm%2Fv7",
             ),
         ] {
             let reference = reference.parse().unwrap();
