@@ -764,7 +764,7 @@ fn pushed_and_read_back() {
     assert!(
         text(base, "/uri").starts_with(&format!(
             "pkg:docker/{}/group/attested@1?platform=",
-            registry.authority().to_string().replace(':', "%3A")
+            registry.authority().replace(':', "%3A")
         )),
         "{base}"
     );
