@@ -148,14 +148,14 @@ fn a_dockerfiles_own_ignore_file_comes_first() {
 #[test]
 fn here_documents_are_files() {
     let context = project();
-    let dockerfile = "FROM scratch\nARG WHO=you\nCOPY --chmod=600 <<one <<'two' /d/\nhello $WHO\none\nhello $WHO\ntwo\nCOPY <<-EOF /named\n\tindented\n\tEOF\n";
+    let dockerfile = "FROM scratch\nARG WHO=you\nCOPY --chmod=700 <<one <<'two' /d/\nhello $WHO\none\nhello $WHO\ntwo\nCOPY <<-EOF /named\n\tindented\n\tEOF\n";
     let Some(listed) = listing(&context, dockerfile) else {
         return;
     };
     insta::assert_snapshot!(listed, @"
-    drw------- 0/0 d/
-    -rw------- 0/0 d/one
-    -rw------- 0/0 d/two
+    drwx------ 0/0 d/
+    -rwx------ 0/0 d/one
+    -rwx------ 0/0 d/two
     -rw-r--r-- 0/0 named
     ");
     let output = format!("type=local,dest={}", context.out("files").display());

@@ -95,7 +95,8 @@ fn prepared<T: Clone>(cell: &OnceLock<Result<T, String>>, make: impl Fn() -> Res
     }
 }
 
-fn is_root() -> bool {
+/// Whether the tests run as root.
+pub(crate) fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
