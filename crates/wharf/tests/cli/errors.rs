@@ -1,5 +1,9 @@
 //! Failures: exit code, place, what to do.
 
+use std::net::TcpListener;
+
+use wharf_testkit::fake_http::{Answer, FakeServer, Fault};
+
 use crate::context::TestContext;
 
 /// Builds what cannot be built; nothing of it runs.
@@ -240,4 +244,32 @@ fn a_build_says_what_it_can_be_given() {
         .wharf(["build", "--call=list", "."])
         .exits(2)
         .says("build, check, outline or targets");
+}
+
+#[test]
+fn sources_that_cannot_be_had_are_told_apart() {
+    let server = FakeServer::start(|asked| match asked.target.as_str() {
+        "/loop" => Answer::status(302).header("Location", "/loop"),
+        "/large" => Answer::ok("")
+            .header("Content-Length", "99999999999999")
+            .fault(Fault::Unsized),
+        "/file" => Answer::ok("content"),
+        _ => Answer::status(404),
+    });
+    let closed = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+    let nobody = closed.expect("a free port");
+    let checksum = format!("--checksum=sha256:{}", "0".repeat(64));
+    for (source, says) in [
+        (server.url("/loop"), "redirect"),
+        (server.url("/large"), "larger than"),
+        (server.url("/missing"), "not found"),
+        (format!("{checksum} {}", server.url("/file")), "the content is"),
+        (format!("http://{nobody}/file"), "refused"),
+        (format!("git://{nobody}/project.git"), "refused"),
+    ] {
+        let failed = refused(&format!("FROM scratch\nADD {source} /file\n"), &[]).exits(3);
+        let error = failed.error();
+        assert!(error.contains(says), "{source}: {error}");
+        assert!(error.contains("Dockerfile:2:1"), "{source}: {error}");
+    }
 }
