@@ -5,6 +5,7 @@
 
 mod key;
 mod protocol;
+mod short_number;
 
 use std::{
     fs::File,
