@@ -55,7 +55,7 @@ pub enum ContextError {
         source: io::Error,
     },
     /// The ignore file is wrong.
-    #[error("{path}: {source}")]
+    #[error("cannot use {path}")]
     Ignore {
         /// The file.
         path: PathBuf,

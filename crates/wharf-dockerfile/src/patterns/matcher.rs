@@ -1,14 +1,35 @@
 //! A list of patterns as moby/patternmatcher understands it: the last one that matches decides.
 
-use super::clean::clean;
-use super::glob::Glob;
+use super::{
+    automaton::Automaton,
+    clean::clean,
+    file_path_match,
+    re2::{self, Unreadable},
+    regular_expression::{Way, way},
+};
 
 /// A pattern that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PatternError {
-    /// A class or an escape that does not end.
+    /// A class or an escape that does not end, or a class that is none.
     #[error("syntax error in pattern {0:?}")]
     Malformed(String),
+    /// A `\` before something that is no escape.
+    #[error("syntax error in pattern {pattern:?}: `{escape}` means nothing (a backslash itself is `\\\\`)")]
+    Escape {
+        /// The pattern.
+        pattern: String,
+        /// The backslash and what follows.
+        escape: String,
+    },
+    /// A category of Unicode.
+    #[error("pattern {pattern:?}: `{escape}` is not supported (list the characters in brackets)")]
+    Category {
+        /// The pattern.
+        pattern: String,
+        /// The backslash and what follows.
+        escape: String,
+    },
     /// A `!` with nothing after it.
     #[error("illegal exclusion pattern: \"!\"")]
     LoneExclamation,
@@ -30,9 +51,13 @@ struct PathPattern {
 
 #[derive(Clone, Debug)]
 enum Form {
-    /// Without anything special: equality.
     Exact,
-    General(Glob),
+    /// What paths begin with.
+    Prefix(Vec<u8>),
+    /// What paths end with.
+    Suffix(Vec<u8>),
+    /// What paths match one of.
+    General(Vec<Automaton>),
 }
 
 /// Which patterns match a directory, so that those need not be asked about what is in it.
@@ -74,10 +99,10 @@ impl PatternMatcher {
 
     /// Whether `*`, `**` or `**/*` is among the patterns.
     pub fn has_everything(&self) -> bool {
-        let everything = |form: &Form| matches!(form, Form::General(glob) if glob.is_everything());
+        let everything = |text: &[u8]| matches!(text, b"*" | b"**" | b"**/*");
         self.patterns
             .iter()
-            .any(|pattern| !pattern.is_exception && everything(&pattern.form))
+            .any(|pattern| !pattern.is_exception && everything(&pattern.text))
     }
 
     /// Whether a path matches, or a directory that it is in.
@@ -156,33 +181,58 @@ impl PathPattern {
             Some(text) => (true, text),
             None => (false, pattern),
         };
-        let plain = !text.iter().any(|byte| b"*?[\\".contains(byte));
-        let form = if plain {
-            Form::Exact
-        } else {
-            Form::General(Glob::parse(text, true)?)
-        };
         Ok(Self {
             is_exception,
             text: text.to_vec(),
-            form,
+            form: Form::of(text)?,
         })
     }
 
     fn matches(&self, path: &[u8]) -> bool {
         match &self.form {
             Form::Exact => self.text == path,
-            Form::General(glob) => glob.matches(path),
+            Form::Prefix(prefix) => path.starts_with(prefix),
+            Form::Suffix(suffix) => path.ends_with(suffix) || suffix.strip_prefix(b"/") == Some(path),
+            Form::General(all) => all.iter().any(|one| one.matches(path)),
         }
     }
 
     fn could_match_under(&self, directory: &[u8]) -> bool {
+        let begins = |path: &[u8]| {
+            path.strip_prefix(directory)
+                .is_some_and(|rest| rest.starts_with(b"/"))
+        };
         match &self.form {
-            Form::Exact => self
-                .text
-                .strip_prefix(directory)
-                .is_some_and(|rest| rest.starts_with(b"/")),
-            Form::General(glob) => glob.could_match_under(directory),
+            Form::Exact => begins(&self.text),
+            Form::Prefix(prefix) => begins(prefix) || directory.starts_with(prefix),
+            Form::Suffix(_) => true,
+            Form::General(all) => all.iter().any(|one| one.could_match_under(directory)),
+        }
+    }
+}
+
+impl Form {
+    fn of(pattern: &[u8]) -> Result<Self, PatternError> {
+        file_path_match::check(pattern)?;
+        Ok(match way(pattern) {
+            Way::Exact => Self::Exact,
+            Way::Prefix => Self::Prefix(pattern[..pattern.len() - 2].to_vec()),
+            Way::Suffix => Self::Suffix(pattern[2..].to_vec()),
+            Way::Expression(text) => {
+                let alternatives = re2::read(&text).map_err(|why| why.in_pattern(pattern))?;
+                Self::General(alternatives.into_iter().map(Automaton::new).collect())
+            }
+        })
+    }
+}
+
+impl Unreadable {
+    fn in_pattern(self, pattern: &[u8]) -> PatternError {
+        let pattern = String::from_utf8_lossy(pattern).into_owned();
+        match self {
+            Self::Malformed => PatternError::Malformed(pattern),
+            Self::Escape(escape) => PatternError::Escape { pattern, escape },
+            Self::Category(escape) => PatternError::Category { pattern, escape },
         }
     }
 }
@@ -229,6 +279,8 @@ mod tests {
             ("/abc", "abc", false),
             ("./abc/", "abc", true),
             ("한*", "한국", true),
+            ("dir**", "dirs/file", true),
+            ("a+.(b){c}$*", "a+.(b){c}$d", true),
         ];
         for (pattern, path, expected) in cases {
             assert_eq!(
@@ -237,6 +289,109 @@ mod tests {
                 "{pattern} {path}"
             );
         }
+    }
+
+    /// What `filepath.Match` takes otherwise, or not at all.
+    #[test]
+    fn patterns_are_regular_expressions() {
+        let cases = [
+            ("\\d", "7", true),
+            ("\\d", "d", false),
+            ("\\D", "d", true),
+            ("\\D", "7", false),
+            ("\\w\\w\\W", "a_-", true),
+            ("\\s", " ", true),
+            ("\\s", "\u{b}", false),
+            ("\\S", "é", true),
+            ("[\\d-z]", "-", true),
+            ("[\\d-z]", "x", false),
+            ("[^\\w]", "-", true),
+            ("[^\\W]", "-", false),
+            ("[[:upper:][:digit:]]", "X", true),
+            ("[[:upper:][:digit:]]", "x", false),
+            ("[[:^space:]]", "\u{b}", false),
+            ("[[:alpha]", ":", true),
+            ("\\x41\\101\\0", "AA\0", true),
+            ("\\0129", "\n9", true),
+            ("\\a\\f\\t\\n\\r\\v", "\u{7}\u{c}\t\n\r\u{b}", true),
+            ("\\.\\_\\ \\*", "._ *", true),
+            ("a\\b.*", "a.b", true),
+            ("a\\bb*", "ab", false),
+            ("a\\Bb*", "ab", true),
+            ("\\Aa*\\z", "ab", true),
+            ("a\\z*", "a", true),
+            ("a\\zb*", "azb", false),
+            ("^a", "^a", true),
+            ("^a*", "ab", true),
+            ("^a*", "^ab", false),
+            ("a^b*", "a^b", false),
+            ("[*]", "[^/^]", true),
+            ("[*]", "*", false),
+            ("[?]", "/]", true),
+            ("[a**b]", "?", true),
+            ("\\Qa.\\Eb*", "a\\.bc", true),
+            ("\\Qab?", "ab[^/]$/more", true),
+            ("**/a]", "b/a]", true),
+            ("a*|b", "axy", true),
+            ("a*|b", "x/b", true),
+            ("a*|b", "xa", false),
+            ("a|b", "a|b", true),
+            ("a{2}*", "aab", true),
+            ("a{2}*", "ab", false),
+            ("[ab]{1,3}?", "abac", true),
+            ("[ab]{1,3}?", "abaac", false),
+            ("[ab]{0,}?{0}c", "abac", true),
+            ("*.{js,ts}", "x.{js,ts}", true),
+            ("^{2}a*", "ab", true),
+            ("{2}a*", "ab", true),
+            ("{2}a*", "xab", false),
+            ("{0}a*", "xab", true),
+            ("\\x{e9}", "é", true),
+            ("a*[-b]", "a-", true),
+            ("a*\\", "ab$c", true),
+            ("***", "a\nb", true),
+            ("**/*/**", "a\nb/c", true),
+            ("**/*/**", "b/a\nb/c/d\n", false),
+        ];
+        for (pattern, path, expected) in cases {
+            let path = path.as_bytes();
+            assert_eq!(
+                matcher(&[pattern]).patterns[0].matches(path),
+                expected,
+                "{pattern} {path:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn expressions_that_are_none() {
+        for pattern in [
+            "\\q",
+            "\\C",
+            "\\Z",
+            "\\E",
+            "\\1",
+            "\\8",
+            "\\x4",
+            "\\é",
+            "\\p{Greek}",
+            "\\p^",
+            "[\\b]",
+            "[a-\\d]",
+            "[z-a]",
+            "[a-*]",
+            "[[:word]:]]",
+            "[[:foo:]]",
+            "\\pL",
+            "[\\PN]",
+        ] {
+            assert!(PatternMatcher::new([pattern]).is_err(), "{pattern}");
+        }
+        let error = PatternMatcher::new(["a\\q"]).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            r#"syntax error in pattern "a\\q": `\q` means nothing (a backslash itself is `\\`)"#
+        );
     }
 
     #[test]
