@@ -24,7 +24,8 @@ pub struct Pulled {
 const MAX_DEPTH: usize = 4;
 
 impl Registry {
-    /// The image that `reference` names for `platform`.
+    /// The image that `reference` names, of an index the one for `platform`. An image that is in no index is for the platform that its
+    /// configuration says.
     pub async fn pull(&self, reference: &Reference, platform: &Platform) -> Result<Pulled, Error> {
         let top = self.manifest(reference).await?;
         self.image(reference, top, platform).await
@@ -42,7 +43,7 @@ impl Registry {
             let next = match &current.document {
                 Document::Manifest(manifest) => {
                     let manifest = Manifest::clone(manifest);
-                    return self.configured(reference, top, current, manifest, platform).await;
+                    return self.configured(reference, top, current, manifest).await;
                 }
                 Document::Index(index) => select(index, reference, platform)?,
             };
@@ -60,7 +61,6 @@ impl Registry {
         top: Fetched,
         manifest_document: Fetched,
         manifest: Manifest,
-        platform: &Platform,
     ) -> Result<Pulled, Error> {
         let media_type = manifest
             .artifact_type
@@ -77,7 +77,6 @@ impl Registry {
             name: reference.familiar(),
             source,
         })?;
-        check_platform(&config, reference, platform)?;
         Ok(Pulled {
             top,
             manifest,
@@ -97,18 +96,5 @@ fn select<'a>(
         name: reference.familiar(),
         wanted: Box::new(platform.clone()),
         offered: index.platforms(),
-    })
-}
-
-/// Old images do not say what they are for; they are taken at no word.
-fn check_platform(config: &ImageConfig, reference: &Reference, platform: &Platform) -> Result<(), Error> {
-    let offered = Platform::of(config);
-    if config.os.is_empty() || config.architecture.is_empty() || platform.runs(&offered) {
-        return Ok(());
-    }
-    Err(Error::WrongPlatform {
-        name: reference.familiar(),
-        wanted: Box::new(platform.clone()),
-        offered: vec![offered],
     })
 }

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use wharf_graph::{ImageSource, PullPolicy};
-use wharf_oci::Platform;
+use wharf_oci::{Platform, Reference};
 use wharf_store::ImageRecord;
 
 use super::images::{find, reference};
@@ -36,6 +36,7 @@ pub(crate) fn pull(global: &GlobalArgs, args: &PullArgs) -> Result<ExitCode, Rep
         Report::new(Code::Environment, error).with_hint(hint)
     };
     let resolved = machine.images.resolve(&source, &platform).map_err(failed)?;
+    check_platform(&name, Platform::of(&resolved.config), &platform).map_err(|error| failed(error.into()))?;
     let root = machine
         .images
         .root_of(&name, &resolved.manifest, &|_| ())
@@ -47,6 +48,24 @@ pub(crate) fn pull(global: &GlobalArgs, args: &PullArgs) -> Result<ExitCode, Rep
         .map_err(|error| Report::new(Code::Environment, error))?;
     out!("{} {}", name.familiar(), resolved.manifest);
     Ok(ExitCode::SUCCESS)
+}
+
+/// Refuses an image for another platform: one that is in no index comes whatever it is for, as bases do.
+fn check_platform(
+    name: &Reference,
+    offered: Platform,
+    wanted: &Platform,
+) -> Result<(), wharf_registry::Error> {
+    // Old images do not say what they are for; they are taken at no word.
+    let is_told = !offered.os.is_empty() && !offered.architecture.is_empty();
+    if !is_told || wanted.runs(&offered) {
+        return Ok(());
+    }
+    Err(wharf_registry::Error::WrongPlatform {
+        name: name.familiar(),
+        wanted: Box::new(wanted.clone()),
+        offered: vec![offered],
+    })
 }
 
 /// Sends an image of the store to a registry.
