@@ -13,6 +13,7 @@ mod case;
 mod image;
 mod lint;
 mod reference;
+mod registry;
 mod report;
 mod scratch;
 mod served;
@@ -32,6 +33,7 @@ use std::{
 use agent::Agent;
 use case::{Case, Places};
 use reference::Reference;
+use registry::Registry;
 use report::{Row, report};
 use verdict::Verdict;
 use wharf::Wharf;
@@ -61,7 +63,9 @@ pub(crate) fn run(word: &str) -> Result<(), String> {
     let root = std::path::absolute(CASES).map_err(|error| error.to_string())?;
     let server = served::start(&root, &scratch.join("served"))?;
     let agent = Agent::start(&scratch)?;
+    let wharf = Wharf::of_root(&scratch)?;
     let places = Places {
+        registry: Registry::start(&root, &wharf)?,
         server: server.url(""),
         agent: agent.socket.display().to_string(),
     };
@@ -70,7 +74,7 @@ pub(crate) fn run(word: &str) -> Result<(), String> {
         return Err(format!("no case is called {word}"));
     }
     few_differences(&cases)?;
-    let builders = Builders::start(scratch, places)?;
+    let builders = Builders::start(scratch, wharf, places)?;
     let start = Instant::now();
     let mut rows = check_all(cases, &builders);
     rows.sort_by(|a, b| a.case.cmp(&b.case));
@@ -98,8 +102,7 @@ struct Builders {
 }
 
 impl Builders {
-    fn start(scratch: PathBuf, places: Places) -> Result<Self, String> {
-        let root = Wharf::of_root(&scratch)?;
+    fn start(scratch: PathBuf, root: Wharf, places: Places) -> Result<Self, String> {
         let users = scratch::OfTestUser::make()?;
         wharf::copy(Path::new(CASES), &users.path().join("cases"))?;
         Ok(Self {

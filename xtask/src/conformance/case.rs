@@ -3,7 +3,8 @@
 //! - a `context`; without one it has its theme's. A script `prepare`, its own or the theme's, is run in a copy of it first,
 //! - `remote`: the URL that is the context instead; the Dockerfile is in there too,
 //! - `flags`, one a line, and `output`, attributes of the output likewise. In `flags` and `remote`, `{case}` is the folder, `{server}`
-//!   where the theme's files are served (see [`super::served`]), `{agent}` the socket of an SSH agent, `{layout}` the base's OCI layout,
+//!   where the theme's files are served (see [`super::served`]), `{agent}` the socket of an SSH agent, `{layout}` the base's OCI layout, `{registry}` a registry (see
+//!   [`super::registry`]),
 //! - `times`: paths whose times count too, one a line,
 //! - `call`: what is asked of the build instead of an image, `outline` or `targets`,
 //! - `epoch`: that all times count, up to so many seconds; later ones are all equal,
@@ -16,6 +17,8 @@ use std::{
     fs,
     path::{Path, PathBuf},
 };
+
+use super::registry::Registry;
 
 /// One thing to build.
 #[derive(Clone)]
@@ -56,6 +59,8 @@ pub(crate) struct Places {
     pub(crate) server: String,
     /// The socket of an SSH agent.
     pub(crate) agent: String,
+    /// Has images to begin from.
+    pub(crate) registry: Registry,
 }
 
 /// Stands for the OCI layout of the base: each builder has its own.
@@ -126,6 +131,7 @@ fn read(name: String, folder: PathBuf, places: &Places) -> Result<Case, String> 
             .replace("{server}", &format!("{}/{theme}", places.server))
             .replace("{agent}", &places.agent)
     };
+    let placed = |text: &String| places.registry.placed(&placed(text));
     Ok(Case {
         context: context_of(&folder)?,
         flags: lines(&folder.join("flags"))?.iter().map(placed).collect(),
@@ -191,7 +197,7 @@ fn own_or_theme(folder: &Path, name: &str) -> Option<PathBuf> {
     places.find(|place| place.exists())
 }
 
-fn folders(root: &Path) -> Result<Vec<PathBuf>, String> {
+pub(crate) fn folders(root: &Path) -> Result<Vec<PathBuf>, String> {
     let entries = fs::read_dir(root).map_err(|error| format!("{}: {error}", root.display()))?;
     Ok(entries
         .flatten()
@@ -200,14 +206,14 @@ fn folders(root: &Path) -> Result<Vec<PathBuf>, String> {
         .collect())
 }
 
-fn name_of(path: &Path) -> String {
+pub(crate) fn name_of(path: &Path) -> String {
     path.file_name()
         .unwrap_or_default()
         .to_string_lossy()
         .into_owned()
 }
 
-fn lines(path: &Path) -> Result<Vec<String>, String> {
+pub(crate) fn lines(path: &Path) -> Result<Vec<String>, String> {
     let text = optional(path)?.unwrap_or_default();
     Ok(text.lines().map(str::to_owned).collect())
 }

@@ -3,7 +3,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
 };
 
 use serde_json::Value;
@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::{
     built::{self, Built},
     case::{Case, LAYOUT},
-    scratch,
+    registry, scratch,
 };
 use crate::{setup, stage};
 
@@ -82,6 +82,21 @@ impl Wharf {
         built::run(&mut command, layout)
     }
 
+    /// Builds the Dockerfile in `folder`, which is its context as well, pushes the image as `tag`, and says its digest.
+    pub(crate) fn push(&self, folder: &Path, flags: &[String], tag: &str) -> Result<String, String> {
+        let metadata = self.home.join("metadata");
+        let mut command = self.command();
+        command
+            .args(["build", "--quiet", "--push", "--ca=none", "--tag", tag])
+            .arg(format!("--metadata-file={}", metadata.display()))
+            .arg(self.base_context())
+            .args(flags)
+            .arg(folder)
+            .stdout(Stdio::null());
+        stage::run(&mut command)?;
+        registry::digest_in(&metadata)
+    }
+
     /// What the linter finds in `case`.
     pub(crate) fn check(&self, case: &Case) -> Result<Value, String> {
         let mut command = self.build_command(case);
@@ -96,10 +111,7 @@ impl Wharf {
         let mut command = self.command();
         command
             .args(["build", "--progress=plain", "--ca=none"])
-            .arg(format!(
-                "--build-context=busybox=oci-layout://{}",
-                self.base.display()
-            ));
+            .arg(self.base_context());
         let base = self.base.display().to_string();
         command.args(case.flags.iter().map(|flag| flag.replace(LAYOUT, &base)));
         match &case.remote {
@@ -110,6 +122,10 @@ impl Wharf {
                 .arg(&case.context),
         };
         command
+    }
+
+    fn base_context(&self) -> String {
+        format!("--build-context=busybox=oci-layout://{}", self.base.display())
     }
 
     fn command(&self) -> Command {
