@@ -199,7 +199,7 @@ pub(crate) fn open(
     machine
         .images
         .begin(&request.bases, request.pull, Some(Arc::clone(observer)), cancel);
-    let (contexts, held) = open_contexts(request, machine, credentials)?;
+    let (contexts, held) = open_contexts(request, machine, credentials, cancel)?;
     let read = phases.phase(PhaseKind::Read, "read the Dockerfile", || {
         read::read(request, &contexts, machine, credentials)
     })?;
@@ -293,6 +293,7 @@ fn open_contexts(
     request: &BuildRequest,
     machine: &Machine,
     credentials: &Credentials,
+    cancel: &Cancel,
 ) -> Result<(Contexts, HeldContexts), BuildError> {
     let mut contexts = Contexts::new();
     let mut held = Vec::new();
@@ -311,13 +312,13 @@ fn open_contexts(
     };
     add(
         ContextName::Main,
-        crate::context_source::open(&request.context, machine, credentials)?,
+        crate::context_source::open(&request.context, machine, credentials, cancel)?,
     )?;
     for (name, context) in &request.named_contexts {
         let key = LowerContext::key(name);
         add(
             ContextName::Named(key),
-            crate::context_source::open_named(context, machine, credentials)?,
+            crate::context_source::open_named(context, machine, credentials, cancel)?,
         )?;
     }
     Ok((contexts, held))

@@ -7,6 +7,7 @@ use std::{
 
 use wharf_graph::GitSource;
 use wharf_oci::Digest;
+use wharf_solver::Cancel;
 use wharf_store::{StoreError, WorkDir};
 use wharf_tree::{Entry, Node, Tree, merge, tar};
 
@@ -97,13 +98,14 @@ pub fn open(
     context: &ContextSource,
     machine: &Machine,
     credentials: &Credentials,
+    cancel: &Cancel,
 ) -> Result<Option<Held>, ContextSourceError> {
     match context {
         ContextSource::Empty => Ok(None),
         ContextSource::Directory(path) => Ok(Some(plain(path))),
         ContextSource::Url(url) => fetch_or_unpack(url, machine, credentials).map(Some),
         ContextSource::Archive(path) => unpack(path, "standard input", machine).map(Some),
-        ContextSource::Git(git) => checkout(git, machine, credentials).map(Some),
+        ContextSource::Git(git) => checkout(git, machine, credentials, cancel).map(Some),
     }
 }
 
@@ -112,10 +114,11 @@ pub fn open_named(
     context: &NamedContext,
     machine: &Machine,
     credentials: &Credentials,
+    cancel: &Cancel,
 ) -> Result<Option<Held>, ContextSourceError> {
     match context {
         NamedContext::Directory(path) => Ok(Some(plain(path))),
-        NamedContext::Git(git) => checkout(git, machine, credentials).map(Some),
+        NamedContext::Git(git) => checkout(git, machine, credentials, cancel).map(Some),
         NamedContext::Url(url) => fetch(url, machine, credentials).map(Some),
         NamedContext::Image(_) | NamedContext::OciLayout { .. } | NamedContext::Base(_) => Ok(None),
     }
@@ -152,8 +155,10 @@ fn checkout(
     source: &GitSource,
     machine: &Machine,
     credentials: &Credentials,
+    cancel: &Cancel,
 ) -> Result<Held, ContextSourceError> {
-    let checkout = git::checkout(source, &machine.store, credentials)?;
+    let patience = machine.network.patience(cancel);
+    let checkout = git::checkout(source, &machine.store, credentials, &patience)?;
     let held = write(&*machine.roots.tree(&checkout.root)?, machine)?;
     Ok(Held {
         pin: Some(Pin::Commit(checkout.commit)),

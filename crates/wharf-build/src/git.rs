@@ -3,6 +3,8 @@
 //! A bare repository per remote is kept among the store's caches, so that a second build fetches what is new. Prompts, hooks,
 //! system and user configuration that could run programs are switched off.
 
+mod process;
+
 use std::{
     ffi::{OsStr, OsString},
     io,
@@ -24,6 +26,9 @@ use crate::{
     root::Root,
 };
 
+use process::Ended;
+pub use process::Patience;
+
 /// A repository could not be had.
 #[derive(Debug, thiserror::Error)]
 pub enum GitError {
@@ -39,6 +44,24 @@ pub enum GitError {
         remote: String,
         /// The last line that git said.
         message: String,
+    },
+    /// The server was silent for too long.
+    #[error("git {what} of {remote} failed: nothing came for {} s", .silence.as_secs())]
+    Silent {
+        /// `fetch`.
+        what: &'static str,
+        /// The repository.
+        remote: String,
+        /// How long it was waited for.
+        silence: std::time::Duration,
+    },
+    /// The build ended.
+    #[error("git {what} of {remote} was interrupted")]
+    Interrupted {
+        /// `fetch`.
+        what: &'static str,
+        /// The repository.
+        remote: String,
     },
     /// The reference stands for another commit than the Dockerfile says.
     #[error("{remote}#{reference} is commit {found}, the Dockerfile says {expected}")]
@@ -90,6 +113,10 @@ impl GitError {
             Self::Checksum { .. } => {
                 Some("the reference has moved; name the commit, or update the checksum".to_owned())
             }
+            Self::Silent { .. } => Some(
+                "the server accepts connections but does not answer: try again, or ask whoever runs it"
+                    .to_owned(),
+            ),
             _ => None,
         }
     }
@@ -105,16 +132,22 @@ pub struct Checkout {
 }
 
 /// The root that holds the checkout.
-pub fn checkout(source: &GitSource, store: &Store, credentials: &Credentials) -> Result<Checkout, GitError> {
+pub fn checkout(
+    source: &GitSource,
+    store: &Store,
+    credentials: &Credentials,
+    patience: &Patience,
+) -> Result<Checkout, GitError> {
     let id = format!("git-remote:{}", source.remote);
-    let mut patience = |_: &wharf_store::Waiting| ControlFlow::Continue(());
-    let repository = store.cache_mount(&id, Sharing::Locked, &mut patience)?;
+    let mut forever = |_: &wharf_store::Waiting| ControlFlow::Continue(());
+    let repository = store.cache_mount(&id, Sharing::Locked, &mut forever)?;
     let mut repository = repository.expect("waiting is never given up");
     let environment = environment(&source.remote, credentials)?;
     let git = Git {
         dir: repository.path(),
         remote: &source.remote,
         environment: &environment,
+        patience: Some(patience),
     };
     if repository.is_new() {
         git.run("init", ["init", "--quiet", "--bare", "."])?;
@@ -142,6 +175,8 @@ struct Git<'a> {
     dir: &'a Path,
     remote: &'a str,
     environment: &'a [(&'static str, OsString)],
+    /// With what asks the remote.
+    patience: Option<&'a Patience>,
 }
 
 /// What a reference stands for.
@@ -239,8 +274,8 @@ impl Git<'_> {
     }
 
     fn fetch(&self, reference: &str) -> Result<(), GitError> {
-        let options = ["fetch", "--quiet", "--depth=1", "--no-tags", "--"];
-        self.run("fetch", options.into_iter().chain([self.remote, reference]))?;
+        let options = ["fetch", "--progress", "--depth=1", "--no-tags", "--"];
+        self.ask_remote("fetch", options.into_iter().chain([self.remote, reference]))?;
         Ok(())
     }
 
@@ -254,7 +289,7 @@ impl Git<'_> {
         if reference.is_empty() || is_commit(reference) {
             return Ok(None);
         }
-        let told = self.run("look-up", ["ls-remote", "--", self.remote, reference])?;
+        let told = self.ask_remote("look-up", ["ls-remote", "--", self.remote, reference])?;
         let told = String::from_utf8_lossy(&told.stdout).into_owned();
         let names: Vec<_> = told.lines().filter_map(|line| line.split('\t').nth(1)).collect();
         let candidates = [
@@ -281,8 +316,8 @@ impl Git<'_> {
         here.run("checkout", ["checkout", "--quiet", "--detach", "FETCH_HEAD"])?;
         here.run("remote", ["remote", "add", "origin", self.remote])?;
         if source.submodules {
-            let options = ["--quiet", "--init", "--recursive", "--depth=1"];
-            here.run("submodules", ["submodule", "update"].into_iter().chain(options))?;
+            let options = ["--progress", "--init", "--recursive", "--depth=1"];
+            here.ask_remote("submodules", ["submodule", "update"].into_iter().chain(options))?;
         }
         if source.keep_git_dir {
             self.leave_kept(source, found, &here)?;
@@ -311,12 +346,40 @@ impl Git<'_> {
             .unwrap_or_default())
     }
 
+    /// A run that speaks to nobody, for which there is no limit: a large checkout may take long and says nothing.
     fn run<S: AsRef<OsStr>>(
         &self,
         what: &'static str,
         args: impl IntoIterator<Item = S>,
     ) -> Result<Output, GitError> {
-        let output = Command::new("git")
+        let output = self.command(args).stdin(Stdio::null()).output();
+        self.judged(what, output.map_err(GitError::NoGit)?)
+    }
+
+    /// A run that speaks to the remote.
+    fn ask_remote<S: AsRef<OsStr>>(
+        &self,
+        what: &'static str,
+        args: impl IntoIterator<Item = S>,
+    ) -> Result<Output, GitError> {
+        let Some(patience) = self.patience else {
+            return self.run(what, args);
+        };
+        let remote = ShownUrl::of_text(self.remote);
+        match process::run(&mut self.command(args), patience).map_err(GitError::NoGit)? {
+            Ended::Alone(output) => self.judged(what, output),
+            Ended::Silent => Err(GitError::Silent {
+                what,
+                remote,
+                silence: patience.silence,
+            }),
+            Ended::Cancelled => Err(GitError::Interrupted { what, remote }),
+        }
+    }
+
+    fn command<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Command {
+        let mut command = Command::new("git");
+        command
             .args([
                 "-c",
                 "core.hooksPath=/dev/null",
@@ -331,10 +394,11 @@ impl Git<'_> {
             .env("GIT_CONFIG_NOSYSTEM", "1")
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .env_remove("GIT_DIR")
-            .env_remove("GIT_WORK_TREE")
-            .stdin(Stdio::null())
-            .output()
-            .map_err(GitError::NoGit)?;
+            .env_remove("GIT_WORK_TREE");
+        command
+    }
+
+    fn judged(&self, what: &'static str, output: Output) -> Result<Output, GitError> {
         if output.status.success() {
             return Ok(output);
         }
@@ -359,6 +423,7 @@ pub(crate) fn ask(directory: &Path, args: &[&str]) -> Option<String> {
         dir: directory,
         remote: "",
         environment: &[],
+        patience: None,
     };
     let output = git.run("look-up", args).ok()?;
     Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
@@ -403,5 +468,42 @@ fn set_times(entry: &mut Entry, time: Mtime) {
         dir.entries_mut()
             .values_mut()
             .for_each(|child| set_times(child, time));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{net::TcpListener, time::Duration};
+
+    use wharf_solver::Cancel;
+    use wharf_testkit::Scratch;
+
+    use super::*;
+
+    #[test]
+    fn a_host_that_never_answers() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has free ports");
+        let port = listener.local_addr().expect("it is bound").port();
+        let scratch = Scratch::new();
+        let patience = Patience {
+            silence: Duration::from_secs(1),
+            cancel: Cancel::new(),
+        };
+        for scheme in ["http", "git"] {
+            let remote = format!("{scheme}://127.0.0.1:{port}/some.git");
+            let git = Git {
+                dir: scratch.path(),
+                remote: &remote,
+                environment: &[],
+                patience: Some(&patience),
+            };
+            git.run("init", ["init", "--quiet", "--bare", "."])
+                .expect("git is installed");
+            let error = git.fetch("HEAD").expect_err("nobody answers").to_string();
+            assert_eq!(
+                error,
+                format!("git fetch of {remote} failed: nothing came for 1 s")
+            );
+        }
     }
 }

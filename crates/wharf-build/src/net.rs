@@ -4,6 +4,9 @@ use std::{fmt, sync::OnceLock};
 
 use tokio::runtime::Runtime;
 use wharf_http::{Client, Options};
+use wharf_solver::Cancel;
+
+use crate::git::Patience;
 
 /// What talks to networks.
 pub struct Network {
@@ -23,6 +26,14 @@ impl Network {
     /// The client. Clones share connections.
     pub fn client(&self) -> Client {
         self.client.clone()
+    }
+
+    /// How long another program that asks a server for something may take.
+    pub fn patience(&self, cancel: &Cancel) -> Patience {
+        Patience {
+            silence: self.client.options().timeouts.response,
+            cancel: cancel.clone(),
+        }
     }
 
     /// Waits for `work`. Not to be called from inside the runtime.

@@ -85,7 +85,8 @@ impl SourceRoots {
                 crate::download::fetch(http, &self.store, &self.network, &self.credentials)?
             }
             Source::Git(git) => {
-                let checkout = crate::git::checkout(git, &self.store, &self.credentials)?;
+                let patience = self.network.patience(task.cancel);
+                let checkout = crate::git::checkout(git, &self.store, &self.credentials, &patience)?;
                 commit = Some(checkout.commit);
                 checkout.root
             }

@@ -6,6 +6,8 @@ use wharf_testkit::Scratch;
 
 use crate::{
     context::TestContext,
+    outcome::Outcome,
+    remote_contexts::Repository,
     sshd::{Sshd, generate},
 };
 
@@ -139,4 +141,50 @@ fn a_key_that_cannot_be_used_is_a_mistake_before_the_first_step() {
     build(&public).says("is a public SSH key");
     build(&scratch.join("absent")).says("cannot read the SSH key");
     build(&scratch.write("text", "hello")).says("no private SSH key");
+}
+
+/// As a context and in ADD, with a key that wharf's agent holds, with none, and with a server whose key nobody knows.
+#[test]
+fn repositories_come_over_ssh() {
+    let Some(repository) = Repository::new() else {
+        return;
+    };
+    let scratch = Scratch::new();
+    let key = generate(&scratch, "key", &["-t", "ed25519", "-N", ""]);
+    let public = fs::read_to_string(key.with_extension("pub")).expect("ssh-keygen wrote it");
+    let Some(sshd) = Sshd::start(&public) else {
+        return;
+    };
+    let known = scratch.write("known", format!("[127.0.0.1]:{} {}", sshd.port, sshd.host_key));
+    let unknown = scratch.write("unknown", "");
+    let context = TestContext::new();
+    let url = format!(
+        "ssh://{}@127.0.0.1:{}{}",
+        user(),
+        sshd.port,
+        repository.work().display()
+    );
+    context.write("Dockerfile", &format!("FROM scratch\nADD {url}#v1:sub /added/\n"));
+    let ssh = format!("--ssh=default={}", key.display());
+    let output = format!("--output={}", context.out("files").display());
+    let build = |known: &Path, args: &[&str]| {
+        let mut command = context.command(["build", "--progress=plain", &output].iter().chain(args));
+        // The home directory of the tests is none that ssh knows of.
+        let ssh = format!(
+            "ssh -F none -o IdentityFile=none -o UserKnownHostsFile={}",
+            known.display()
+        );
+        Outcome::of(command.env("GIT_SSH_COMMAND", ssh).env_remove("SSH_AUTH_SOCK"))
+    };
+    let read = |file: &str| fs::read_to_string(context.out("files").join(file)).expect("it was built");
+    build(&known, &[&ssh, &url]).success();
+    assert_eq!(read("file"), "second");
+    build(&known, &[&ssh, "."]).success();
+    assert_eq!(read("added/name"), "below");
+    build(&known, &["--no-cache", &url])
+        .exits(3)
+        .says("git fetch of ssh://");
+    build(&unknown, &["--no-cache", &ssh, &url])
+        .exits(3)
+        .says("git fetch of ssh://");
 }
