@@ -214,10 +214,9 @@ impl Images {
         observer.observe(Event::Warning(event::Warning {
             code: None,
             message: format!(
-                "wharf.lock has the base {name} for other platforms than {platform}: its packages are today's \
-                 (`wharf lock --platform={platform}` locks them)"
+                "wharf.lock has the base {name} for other platforms than {platform}: its packages are today's"
             ),
-            hint: None,
+            hint: Some(format!("to lock them: wharf lock --platform={platform}")),
             span: None,
         }));
     }

@@ -23,6 +23,7 @@ use crate::args::build::ProgressMode;
 pub(crate) use reason::{because, cached, changed};
 pub(crate) use steps::StepTitles;
 pub(crate) use summary::Summary;
+pub(crate) use warning::lines_of as warning_lines;
 
 /// Shows records as they come. Called from several threads at once, in no particular order between steps.
 pub(crate) trait Display: Send + Sync {

@@ -16,7 +16,7 @@ use super::{
     line_buffer::LineBuffer,
     reason::{because, cached},
     steps::StepTitles,
-    warning::shown_warning,
+    warning::lines_of,
 };
 
 pub(super) struct Plain(Mutex<State>);
@@ -77,7 +77,7 @@ impl State {
                 self.line(&format!("#{} {}", step.0, causes.join(": ")));
             }
             Event::StepInterrupted { step } => self.step_ended(*step, "CANCELED", record.at),
-            Event::Warning(warning) => self.line(&shown_warning(warning)),
+            Event::Warning(warning) => lines_of(warning).for_each(|line| self.line(&line)),
             Event::BuildStarted(_)
             | Event::GraphKnown { .. }
             | Event::StepProgress(_)

@@ -16,7 +16,7 @@ use super::{
     running::{Running, amount},
     screen::{Screen, Work},
     steps::StepTitles,
-    warning::shown_warning,
+    warning::lines_of,
 };
 
 pub(super) struct Terminal {
@@ -104,7 +104,7 @@ impl Display for Terminal {
             Event::StepFinished { step } => self.end(state, *step, "✓", record.at),
             Event::StepFailed { step, .. } => self.end(state, *step, "✗", record.at),
             Event::StepInterrupted { step } => self.end(state, *step, "-", record.at),
-            Event::Warning(warning) => self.screen.line(&shown_warning(warning)),
+            Event::Warning(warning) => lines_of(warning).for_each(|line| self.screen.line(&line)),
             Event::BuildStarted(_) | Event::StepBrought { .. } | Event::BuildFinished(_) => {}
         }
     }

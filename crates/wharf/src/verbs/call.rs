@@ -30,6 +30,7 @@ use crate::{
     },
     interrupt,
     machine::{Choices, local, machine},
+    progress::warning_lines,
     report::Report,
     request::request,
     stdout::out,
@@ -76,7 +77,7 @@ impl Observer for Warnings {
     fn observe(&self, event: Event) {
         if let Event::Warning(warning) = event {
             let _line = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            eprintln!("warning: {}", warning.message);
+            warning_lines(&warning).for_each(|line| eprintln!("{line}"));
         }
     }
 }
