@@ -206,7 +206,7 @@ pub(crate) fn warning(dockerfile: &Dockerfile, finding: &Finding) -> Warning {
 }
 
 /// What rules want to know of a base.
-fn of_base(config: &ImageConfig) -> BaseImage {
+pub fn of_base(config: &ImageConfig) -> BaseImage {
     let variables = config.config.env.iter().map(|variable| {
         let (name, value) = variable.split_once('=').unwrap_or((variable, ""));
         (name.to_owned(), value.to_owned())

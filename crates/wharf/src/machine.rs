@@ -1,6 +1,10 @@
 //! The machine as builds need it: store, network, sandbox, made from flags, settings and the environment.
 
-use std::{env, fs, path::PathBuf, sync::Arc};
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use wharf_build::{
     build::Machine,
@@ -54,15 +58,31 @@ impl Local {
 
 /// Reads the settings and opens the store.
 pub(crate) fn local(global: &GlobalArgs) -> Result<Local, Report> {
-    let settings = MachineSettings::load(&paths::settings_files()).map_err(|error| {
+    let settings = settings()?;
+    let path = store_path(global, &settings);
+    open(settings, &path)
+}
+
+/// The same, but where there is no store yet, none is made.
+pub(crate) fn local_if_there(global: &GlobalArgs) -> Result<Option<Local>, Report> {
+    let settings = settings()?;
+    let path = store_path(global, &settings);
+    path.exists().then(|| open(settings, &path)).transpose()
+}
+
+fn settings() -> Result<MachineSettings, Report> {
+    MachineSettings::load(&paths::settings_files()).map_err(|error| {
         let hint = error.hint();
         Report::new(Code::Usage, error).with_hint(hint)
-    })?;
-    let path = global
-        .store
-        .clone()
-        .or_else(|| settings.store.path.clone())
-        .unwrap_or_else(paths::default_store);
+    })
+}
+
+fn store_path(global: &GlobalArgs, settings: &MachineSettings) -> PathBuf {
+    let named = global.store.clone().or_else(|| settings.store.path.clone());
+    named.unwrap_or_else(paths::default_store)
+}
+
+fn open(settings: MachineSettings, path: &Path) -> Result<Local, Report> {
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id")
         .ok()
         .map(|text| BootId(text.trim().to_owned()));
@@ -74,7 +94,7 @@ pub(crate) fn local(global: &GlobalArgs) -> Result<Local, Report> {
             wharf_build::exec::remove_inside(&remover, path)
         })),
     };
-    let store = Store::open(&path, options).map_err(|error| {
+    let store = Store::open(path, options).map_err(|error| {
         Report::new(Code::Environment, error)
             .with_hint(Some("name another directory with --store or WHARF_STORE".into()))
     })?;

@@ -31,7 +31,7 @@ fn main() -> ExitCode {
     };
     let done = match &cli.verb {
         Verb::Build(args) => verbs::build::run(&cli.global, args),
-        Verb::Check(args) => verbs::check::run(args),
+        Verb::Check(args) => verbs::check::run(&cli.global, args),
         Verb::Images(format) => verbs::images::list(&cli.global, format),
         Verb::Tag(args) => verbs::images::tag(&cli.global, args),
         Verb::Inspect(args) => verbs::images::inspect(&cli.global, args),

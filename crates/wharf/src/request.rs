@@ -53,7 +53,7 @@ fn values_of(
     project: Project,
 ) -> Result<BuildRequest, UsageError> {
     let is_base = |name: &str| project.bases.contains_key(name);
-    let platforms = platforms(args)?;
+    let platforms = platforms(&args.platform)?;
     let outputs = outputs(args)?;
     if platforms.len() > 1 && outputs.iter().any(|output| output.kind == OutputKind::Docker) {
         return Err(UsageError::Refused {
@@ -140,9 +140,9 @@ fn values_of(
 }
 
 /// `--platform`, else what the environment says to Docker's command.
-fn platforms(args: &BuildArgs) -> Result<Vec<Platform>, UsageError> {
-    if !args.platform.is_empty() {
-        return values::platforms(&args.platform);
+pub(crate) fn platforms(named: &[String]) -> Result<Vec<Platform>, UsageError> {
+    if !named.is_empty() {
+        return values::platforms(named);
     }
     let default = env::var("DOCKER_DEFAULT_PLATFORM").unwrap_or_default();
     let texts: Vec<_> = default

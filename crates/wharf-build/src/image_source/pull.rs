@@ -99,18 +99,49 @@ impl Images {
         Ok(same.map(|tag| tag.top.unwrap_or(tag.manifest)).or(image.digest))
     }
 
+    /// The configuration of an image as far as it is known without asking: that of an image of the store, or what the registry's last
+    /// answer named, however old.
+    pub fn known_config(
+        &self,
+        name: &str,
+        platform: &Platform,
+    ) -> Result<Option<ImageConfig>, ImageSourceError> {
+        let reference = name.parse::<Reference>()?.or_latest();
+        let manifest = match self.named(&reference, platform)? {
+            Some(manifest) => Some(manifest),
+            None => self.remembered(&reference, platform)?.map(|tag| tag.manifest),
+        };
+        let resolved = manifest.map(|manifest| self.resolved(manifest)).transpose()?;
+        Ok(resolved.flatten().map(|resolved| resolved.config))
+    }
+
     /// The manifest that an image of the store, or an answer of today, says.
     fn known(&self, reference: &Reference, platform: &Platform) -> Result<Option<Digest>, ImageSourceError> {
-        if let Some(image) = self.store.image(&reference.to_string())?
-            && let Some(manifest) = self.manifest_for(&image, platform)?
-        {
+        if let Some(manifest) = self.named(reference, platform)? {
             return Ok(Some(manifest));
         }
-        let tag: Option<RememberedTag> = self.store.memo(&tag_key(reference, platform))?;
         let fresh = |tag: &RememberedTag| {
             reference.digest().is_some() || now().saturating_sub(tag.asked_at) < TAG_LIFETIME.as_secs() as i64
         };
+        let tag = self.remembered(reference, platform)?;
         Ok(tag.filter(fresh).map(|tag| tag.manifest))
+    }
+
+    /// The manifest that an image of the store has for the platform.
+    fn named(&self, reference: &Reference, platform: &Platform) -> Result<Option<Digest>, ImageSourceError> {
+        match self.store.image(&reference.to_string())? {
+            Some(image) => self.manifest_for(&image, platform),
+            None => Ok(None),
+        }
+    }
+
+    /// The registry's last answer.
+    fn remembered(
+        &self,
+        reference: &Reference,
+        platform: &Platform,
+    ) -> Result<Option<RememberedTag>, ImageSourceError> {
+        Ok(self.store.memo(&tag_key(reference, platform))?)
     }
 
     /// The manifest of an image of the store, if it has one for the platform.

@@ -85,6 +85,9 @@ pub(crate) struct CheckArgs {
     /// Stage to check
     #[arg(long, value_name = "STAGE")]
     pub(crate) target: Option<String>,
+    /// Platform to check for
+    #[arg(long, value_name = "PLATFORM")]
+    pub(crate) platform: Option<String>,
     /// text, json or sarif
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub(crate) format: String,

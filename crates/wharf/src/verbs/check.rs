@@ -1,5 +1,6 @@
 //! `wharf check` and `wharf build --check`: the rules of BuildKit's linter, in its words.
 
+mod bases;
 pub(super) mod json;
 mod sarif;
 mod text;
@@ -14,7 +15,10 @@ use wharf_dockerfile::{
     patterns::{PatternMatcher, parse_ignore_file},
 };
 use wharf_graph::event::Event;
+use wharf_oci::Platform;
 use wharf_solver::{Cancel, Observer};
+
+use bases::StoredBases;
 
 use crate::{
     args::{
@@ -26,7 +30,7 @@ use crate::{
     interrupt,
     machine::{Choices, local, machine},
     report::{Code, Message, Report},
-    request::request,
+    request::{platforms, request},
     stdout::out,
 };
 
@@ -54,13 +58,13 @@ impl Observer for Silent {
     fn observe(&self, _: Event) {}
 }
 
-/// Checks Dockerfiles, of whose bases nothing is known.
-pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode, Report> {
+/// Checks Dockerfiles, with what the store knows of their bases.
+pub(crate) fn run(global: &GlobalArgs, args: &CheckArgs) -> Result<ExitCode, Report> {
     let format = Format::of("--format", &args.format).map_err(|error| Report::new(Code::Usage, error))?;
     let checked: Vec<_> = args
         .paths
         .iter()
-        .map(|path| check(path, args))
+        .map(|path| check(path, global, args))
         .collect::<Result<_, _>>()?;
     Ok(tell(&checked, format))
 }
@@ -84,7 +88,7 @@ fn tell(checked: &[Checked], format: Format) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn check(path: &Path, args: &CheckArgs) -> Result<Checked, Report> {
+fn check(path: &Path, global: &GlobalArgs, args: &CheckArgs) -> Result<Checked, Report> {
     let file = match &args.file {
         Some(file) => file.clone(),
         None if path.is_dir() => path.join("Dockerfile"),
@@ -97,7 +101,13 @@ fn check(path: &Path, args: &CheckArgs) -> Result<Checked, Report> {
         )
     })?;
     let parsed = parse_bytes(&bytes);
-    let report = lint(&parsed.dockerfile, path, args)?;
+    let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let bases = StoredBases::open(global, directory.unwrap_or(Path::new(".")))?;
+    let inputs = Inputs {
+        bases: &bases,
+        ignored: ignore_file(path, &file),
+    };
+    let report = inputs.lint(&parsed.dockerfile, args)?;
     let mut errors: Vec<_> = parsed.errors.iter().map(Fault::from).collect();
     if errors.is_empty() {
         errors.extend(report.problems.iter().map(|problem| Fault {
@@ -114,34 +124,43 @@ fn check(path: &Path, args: &CheckArgs) -> Result<Checked, Report> {
     })
 }
 
-fn lint(dockerfile: &Dockerfile, context: &Path, args: &CheckArgs) -> Result<LintReport, Report> {
-    let ignored = ignore_file(context);
-    let build_args: BTreeMap<_, _> = args
-        .build_arg
-        .iter()
-        .map(|text| values::build_arg(text))
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| Report::new(Code::Usage, error))?
-        .into_iter()
-        .filter_map(|(name, value)| Some((name, value?)))
-        .collect();
-    let target = args
-        .target
-        .as_ref()
-        .and_then(|target| dockerfile.stage_named(target))
-        .map(|stage| stage.index);
-    let options = LintOptions {
-        build_args,
-        target,
-        ignored: ignored.as_ref(),
-        ..LintOptions::default()
-    };
-    Ok(lint::check(dockerfile, &options))
+/// What is beside a Dockerfile.
+struct Inputs<'a> {
+    bases: &'a StoredBases,
+    ignored: Option<PatternMatcher>,
 }
 
-fn ignore_file(context: &Path) -> Option<PatternMatcher> {
-    let text = fs::read(context.join(".dockerignore")).ok()?;
-    parse_ignore_file(&text).ok()
+impl Inputs<'_> {
+    fn lint(&self, dockerfile: &Dockerfile, args: &CheckArgs) -> Result<LintReport, Report> {
+        let usage = |error| Report::new(Code::Usage, error);
+        let build_args = args.build_arg.iter().map(|text| values::build_arg(text));
+        let build_args = build_args.collect::<Result<BTreeMap<_, _>, _>>().map_err(usage)?;
+        let platforms = platforms(args.platform.as_slice()).map_err(usage)?;
+        let target = args
+            .target
+            .as_ref()
+            .and_then(|target| dockerfile.stage_named(target));
+        let options = LintOptions {
+            build_args: build_args
+                .into_iter()
+                .filter_map(|(name, value)| Some((name, value?)))
+                .collect(),
+            target: target.map(|stage| stage.index),
+            target_platform: platforms.into_iter().next().unwrap_or_else(Platform::host),
+            ignored: self.ignored.as_ref(),
+            base: &|name, platform| self.bases.get(name, platform),
+            ..LintOptions::default()
+        };
+        Ok(lint::check(dockerfile, &options))
+    }
+}
+
+/// The ignore file beside a Dockerfile, else that of its context. One that is wrong is for a build to complain about.
+fn ignore_file(context: &Path, dockerfile: &Path) -> Option<PatternMatcher> {
+    let mut own = dockerfile.as_os_str().to_owned();
+    own.push(".dockerignore");
+    let text = fs::read(own).or_else(|_| fs::read(context.join(".dockerignore")));
+    parse_ignore_file(&text.ok()?).ok()
 }
 
 pub(super) fn pretty(value: &serde_json::Value) -> String {

@@ -163,6 +163,30 @@ fn check_finds_the_same_errors_without_building() {
     assert!(!context.store().join("v1/results").exists());
 }
 
+/// From the store alone: nobody listens at the port of the image's registry.
+#[test]
+fn check_knows_the_bases_that_the_store_has() {
+    let context = TestContext::new();
+    let checked = |args: &[&str]| {
+        let checked = context.wharf(["check", "--format=json"].iter().chain(args));
+        format!("{}{}", checked.stdout, checked.stderr)
+    };
+    let dockerfile = "FROM 127.0.0.1:9/base\nENV MORE=$COLOR\nONBUILD RUN $COLOUR\n";
+    context.write("Dockerfile", dockerfile);
+    assert!(!checked(&["."]).contains("UndefinedVar"));
+    assert!(!context.store().exists());
+    context.write("base/Dockerfile", "FROM scratch\nENV COLOUR=green\n");
+    context.wharf(["build", "-t=127.0.0.1:9/base", "base"]).success();
+    let found = checked(&["."]);
+    assert!(
+        found.contains("UndefinedVar") && found.contains("did you mean $COLOUR"),
+        "{found}"
+    );
+    assert!(!checked(&["--platform=linux/s390x", "."]).contains("UndefinedVar"));
+    context.write("wharf.toml", "[base.\"127.0.0.1:9/base\"]\napt = \"host\"\n");
+    assert!(!checked(&["."]).contains("UndefinedVar"));
+}
+
 #[test]
 fn another_language_is_an_error_that_says_so() {
     let context = TestContext::new();
