@@ -477,7 +477,7 @@ impl Exporter<'_> {
 }
 
 /// What the store keeps under the names of what was built.
-fn record(built: &Built) -> ImageRecord {
+pub(crate) fn record(built: &Built) -> ImageRecord {
     let images = built.images();
     let mut layers: Vec<LayerId> = Vec::new();
     for id in images.iter().flat_map(|image| image.root.stored()) {

@@ -6,6 +6,7 @@ mod error;
 mod layers;
 mod layout;
 mod pull;
+mod pull_index;
 mod push;
 
 use std::{
@@ -22,6 +23,7 @@ use wharf_store::Store;
 pub use base::{BaseError, BaseOptions, debian_architecture};
 pub use error::{ImageSourceError, PushError};
 pub use layers::LayerImportError;
+pub use pull_index::WantedPlatforms;
 
 use crate::{emulation::Emulation, exec::Processes, from_lock::FromLock, net::Network, root::Roots};
 

@@ -282,7 +282,10 @@ impl Images {
     }
 
     /// The attestations that an entry of an index names.
-    fn attestations(&self, entry: &Descriptor) -> Result<Option<AttestationManifest>, ImageSourceError> {
+    pub(super) fn attestations(
+        &self,
+        entry: &Descriptor,
+    ) -> Result<Option<AttestationManifest>, ImageSourceError> {
         let Some(about) = AttestationManifest::about_of(entry) else {
             return Ok(None);
         };
@@ -323,7 +326,7 @@ impl Images {
         self.stored_image(&entry.digest, entry.media_type.as_str(), layers)
     }
 
-    fn stored_image(
+    pub(super) fn stored_image(
         &self,
         digest: &Digest,
         media_type: &str,
@@ -400,7 +403,7 @@ impl Images {
     }
 }
 
-async fn download(
+pub(super) async fn download(
     registry: &Registry,
     reference: &Reference,
     layer: &Descriptor,

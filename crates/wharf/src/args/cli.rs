@@ -117,9 +117,9 @@ pub(crate) struct InspectArgs {
 pub(crate) struct PullArgs {
     /// The image
     pub(crate) image: String,
-    /// Platform to choose from an index
-    #[arg(long, value_name = "PLATFORM")]
-    pub(crate) platform: Option<String>,
+    /// Platforms to choose from an index, or `all` (default: the machine's)
+    #[arg(long, value_name = "PLATFORM", value_delimiter = ',')]
+    pub(crate) platform: Vec<String>,
 }
 
 /// `wharf push`.

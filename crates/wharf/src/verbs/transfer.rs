@@ -2,6 +2,10 @@
 
 use std::process::ExitCode;
 
+use wharf_build::{
+    build::Machine,
+    image_source::{ImageSourceError, WantedPlatforms},
+};
 use wharf_graph::{ImageSource, PullPolicy};
 use wharf_oci::{Platform, Reference};
 use wharf_store::ImageRecord;
@@ -9,6 +13,7 @@ use wharf_store::ImageRecord;
 use super::images::{find, reference};
 use crate::{
     args::{
+        UsageError,
         cli::{GlobalArgs, PullArgs, PushArgs},
         values,
     },
@@ -17,37 +22,54 @@ use crate::{
     stdout::out,
 };
 
-/// Fetches an image and names it in the store.
+/// Fetches an image, or several of an index, and names it in the store.
 pub(crate) fn pull(global: &GlobalArgs, args: &PullArgs) -> Result<ExitCode, Report> {
     let local = local(global)?;
     let machine = machine(&local, &Choices::default())?;
     let name = reference(&args.image)?;
-    let platform = match &args.platform {
-        None => Platform::host(),
-        Some(text) => values::platform(text).map_err(|error| Report::new(Code::Usage, error))?,
+    let wanted = wanted(&args.platform).map_err(|error| Report::new(Code::Usage, error))?;
+    let pulled = match &wanted {
+        WantedPlatforms::These(one) if one.len() == 1 => pull_one(&machine, &name, &one[0]),
+        wanted => machine.images.pull_index(&name, wanted, &|_| ()),
     };
+    let record = pulled.map_err(|error| {
+        let hint = error.hint();
+        Report::new(Code::Environment, error).with_hint(hint)
+    })?;
+    local
+        .store
+        .put_image(&name.to_string(), &record)
+        .map_err(|error| Report::new(Code::Environment, error))?;
+    out!("{} {}", name.familiar(), record.manifest);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn wanted(named: &[String]) -> Result<WantedPlatforms, UsageError> {
+    if named.iter().any(|name| name == "all") {
+        return Ok(WantedPlatforms::All);
+    }
+    let mut platforms = values::platforms(named)?;
+    if platforms.is_empty() {
+        platforms.push(Platform::host());
+    }
+    Ok(WantedPlatforms::These(platforms))
+}
+
+/// One image of an index is kept as itself.
+fn pull_one(
+    machine: &Machine,
+    name: &Reference,
+    platform: &Platform,
+) -> Result<ImageRecord, ImageSourceError> {
     let source = ImageSource {
         reference: name.to_string(),
         digest: None,
         pull: PullPolicy::Always,
     };
-    let failed = |error: wharf_build::image_source::ImageSourceError| {
-        let hint = error.hint();
-        Report::new(Code::Environment, error).with_hint(hint)
-    };
-    let resolved = machine.images.resolve(&source, &platform).map_err(failed)?;
-    check_platform(&name, Platform::of(&resolved.config), &platform).map_err(|error| failed(error.into()))?;
-    let root = machine
-        .images
-        .root_of(&name, &resolved.manifest, &|_| ())
-        .map_err(failed)?;
-    let record = machine.images.record(&resolved.manifest, &root).map_err(failed)?;
-    local
-        .store
-        .put_image(&name.to_string(), &record)
-        .map_err(|error| Report::new(Code::Environment, error))?;
-    out!("{} {}", name.familiar(), resolved.manifest);
-    Ok(ExitCode::SUCCESS)
+    let resolved = machine.images.resolve(&source, platform)?;
+    check_platform(name, Platform::of(&resolved.config), platform)?;
+    let root = machine.images.root_of(name, &resolved.manifest, &|_| ())?;
+    machine.images.record(&resolved.manifest, &root)
 }
 
 /// Refuses an image for another platform: one that is in no index comes whatever it is for, as bases do.

@@ -285,6 +285,69 @@ fn an_index_is_pushed_pulled_and_built_upon() {
 }
 
 #[test]
+fn an_index_is_pulled_whole_and_in_part_with_what_is_attested() {
+    let Some(registry) = DockerRegistry::start(&Setup::default()) else {
+        return;
+    };
+    let name = |tag: &str| format!("{}/group/many:{tag}", registry.authority());
+    let context = TestContext::new();
+    context.write(
+        "Dockerfile",
+        "FROM scratch\nARG TARGETARCH\nENV ARCH=$TARGETARCH\nCOPY Dockerfile /\n",
+    );
+    let platforms = "--platform=linux/amd64,linux/arm64,linux/s390x";
+    let push = [
+        "build",
+        "-q",
+        platforms,
+        "--provenance=true",
+        "--push",
+        "-t",
+        &name("1"),
+        ".",
+    ];
+    let digest = context.wharf(push).success().stdout.trim().to_owned();
+    let again = |pulled: &TestContext, from: &str, to: &str| {
+        let pushed = pulled.wharf(["push", &name(from), &name(to)]).success().stdout;
+        pushed.split_whitespace().last().expect("a digest").to_owned()
+    };
+    let whole = TestContext::new();
+    let pulled = whole.wharf(["pull", "--platform=all", &name("1")]).success();
+    assert!(pulled.stdout.contains(&digest), "{}", pulled.stdout);
+    assert_eq!(again(&whole, "1", "whole"), digest);
+    let part = TestContext::new();
+    part.wharf([
+        "pull",
+        "--platform=linux/s390x",
+        "--platform",
+        "linux/arm64",
+        &name("whole"),
+    ])
+    .success();
+    again(&part, "whole", "part");
+    let last = TestContext::new();
+    last.wharf(["pull", "--platform=all", &name("part")]).success();
+    let shown = last.wharf(["inspect", &name("part")]).success().stdout;
+    assert!(
+        shown.contains("s390x") && shown.contains("arm64") && !shown.contains("amd64"),
+        "{shown}"
+    );
+    assert!(shown.contains("slsa.dev/provenance"), "{shown}");
+    let one = TestContext::new();
+    one.wharf(["pull", "--platform=linux/s390x", &name("part")])
+        .success();
+    again(&one, "part", "one");
+    one.wharf(["pull", "--platform=all", &name("one")]).success();
+    let hint = "name an image for this platform";
+    one.wharf(["pull", "--platform=linux/arm64", &name("one")])
+        .exits(3)
+        .says(hint);
+    one.wharf(["pull", "--platform=linux/amd64,linux/arm64", &name("part")])
+        .exits(3)
+        .says(hint);
+}
+
+#[test]
 fn the_store_and_layouts_give_each_platform_its_own() {
     let context = TestContext::new();
     let platforms = format!("{HOST},{}", FOREIGN.platform);
