@@ -13,6 +13,7 @@ use super::{
     git_url::{self, GitUrl},
     paths,
     stage::{Place, StageLowering},
+    windows::{self, is_windows},
 };
 use crate::{
     copy::{CopyOp, CopySource, DownloadSource, FileSource, ParentsPattern, PathSource},
@@ -108,6 +109,10 @@ impl StageLowering<'_> {
         let chown = self.expand_flag(files.chown.as_ref())?;
         let chmod = self.expand_flag(files.chmod.as_ref())?;
         check_mode(chmod.as_deref(), files.chmod.as_ref())?;
+        let dest = self
+            .within(&written, true)
+            .map_err(|fault| LowerError::new(files.destination.span, fault))?;
+        let dest = paths::destination(self.working_dir(), &dest);
         let checksum = self.checksum(&transfer, &sources)?;
         let name = self.shown(place.code);
         let text = transfer.text(&sources, &written, chown.as_deref(), chmod.as_deref());
@@ -127,7 +132,7 @@ impl StageLowering<'_> {
         }
         let op = CopyOp {
             sources: draft.sources,
-            dest: paths::destination(self.working_dir(), &written),
+            dest,
             chown,
             // The reference makes such a layer the usual way.
             link: files.link && chmod.is_none(),
@@ -178,7 +183,10 @@ impl StageLowering<'_> {
                 return Err(fault(LowerFault::UrlOfCopy));
             }
             None if git_url::is_http(source) => self.download(draft, source)?,
-            None => self.path(draft, source)?,
+            None => {
+                let path = self.within(source, true).map_err(fault)?;
+                self.path(draft, &path)?
+            }
         };
         draft.sources.push(found);
         Ok(())
@@ -254,6 +262,14 @@ impl StageLowering<'_> {
             parents,
             unpack: draft.transfer.unpack.unwrap_or(draft.transfer.add),
         }))
+    }
+
+    /// A path of the stage's files as they have it.
+    fn within(&self, path: &str, keep_slash: bool) -> Result<String, LowerFault> {
+        if path.is_empty() || !is_windows(&self.state.platform) {
+            return Ok(path.to_owned());
+        }
+        Ok(windows::within(path, keep_slash)?)
     }
 
     fn heredoc(&self, heredoc: &Heredoc) -> Result<FileSource, LowerError> {

@@ -3,7 +3,7 @@
 use wharf_dockerfile::{ExpandError, FileModeError, PortError, Span, SyntaxError, ast::MountError};
 use wharf_oci::{ParseDigestError, ParsePlatformError, ParseReferenceError};
 
-use super::git_url::GitUrlError;
+use super::{git_url::GitUrlError, windows::WindowsPathError};
 
 /// One error, at its place, with advice when there is some.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -77,6 +77,8 @@ pub enum LowerFault {
     UrlOfCopy,
     #[error(transparent)]
     GitUrl(#[from] GitUrlError),
+    #[error(transparent)]
+    WindowsPath(#[from] WindowsPathError),
     #[error("inconsistent keep-git-dir configuration")]
     KeepGitDirConflict,
     #[error("invalid signal: {0}")]

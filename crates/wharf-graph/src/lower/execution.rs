@@ -12,6 +12,7 @@ use super::{
     history::{self, Layer},
     paths, scan,
     stage::{Place, StageLowering},
+    windows::{self, is_windows},
 };
 use crate::{
     op::{MkdirOp, Op},
@@ -186,10 +187,32 @@ impl StageLowering<'_> {
         Ok(())
     }
 
+    fn next_working_dir(&self, path: &str) -> Result<String, LowerFault> {
+        let current = &self.state.config.config.working_dir;
+        if !is_windows(&self.state.platform) {
+            return Ok(paths::workdir(current, path));
+        }
+        let path = if path.is_empty() {
+            String::new()
+        } else {
+            windows::within(path, false)?
+        };
+        // It was brought into this form when the stage began.
+        Ok(paths::workdir(&current.replace('\\', "/"), &path))
+    }
+
     /// The root needs no making; any other directory is a step, even if it is there already.
     pub(super) fn workdir(&mut self, place: Place<'_>, word: &Word) -> Result<(), LowerError> {
-        let path = paths::workdir(&self.state.config.config.working_dir, &self.expand(word)?);
-        self.state.config.config.working_dir.clone_from(&path);
+        let expanded = self.expand(word)?;
+        let path = self
+            .next_working_dir(&expanded)
+            .map_err(|fault| LowerError::new(word.span, fault))?;
+        let config = &mut self.state.config.config;
+        config.working_dir = if is_windows(&self.state.platform) {
+            windows::shown(&path)
+        } else {
+            path.clone()
+        };
         self.state.working_dir = paths::clean(&path);
         let text = format!("WORKDIR {path}");
         if path == "/" {

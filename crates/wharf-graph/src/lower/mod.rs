@@ -27,6 +27,7 @@ mod run;
 mod scan;
 mod stage;
 mod start;
+mod windows;
 
 use wharf_dockerfile::{Dockerfile, Span};
 use wharf_oci::{Platform, config::ImageConfig};

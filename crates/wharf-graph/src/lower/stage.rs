@@ -16,6 +16,7 @@ use super::{
     plan::{PlannedInstruction, PlannedStage},
     reproducible::with_reproducible,
     start,
+    windows::is_windows,
 };
 use crate::{
     op::Op,
@@ -23,7 +24,10 @@ use crate::{
 };
 
 /// What a shell form is given to when neither SHELL nor the base says otherwise.
-const DEFAULT_SHELL: [&str; 2] = ["/bin/sh", "-c"];
+const DEFAULT_SHELL: &[&str] = &["/bin/sh", "-c"];
+
+/// The same on Windows.
+const WINDOWS_SHELL: &[&str] = &["cmd", "/S", "/C"];
 
 /// What the instructions so far have made of a stage.
 #[derive(Clone)]
@@ -183,11 +187,15 @@ impl<'s> StageLowering<'s> {
 
     /// A command with the shell before a shell form.
     pub(super) fn with_shell(&self, command: &str) -> Vec<String> {
-        let shell = &self.state.config.config.shell;
-        let mut args: Vec<String> = match &shell[..] {
-            [] => DEFAULT_SHELL.map(str::to_owned).to_vec(),
-            shell => shell.to_vec(),
-        };
+        let mut args = self.state.config.config.shell.clone();
+        if args.is_empty() {
+            let shell = if is_windows(&self.state.platform) {
+                WINDOWS_SHELL
+            } else {
+                DEFAULT_SHELL
+            };
+            args.extend(shell.iter().map(|word| (*word).to_owned()));
+        }
         args.push(command.to_owned());
         args
     }

@@ -15,6 +15,7 @@ use super::{
     paths,
     plan::{PlannedInstruction, PlannedStage},
     stage::StageState,
+    windows::{self, is_windows},
 };
 use crate::{
     copy::{CopyOp, CopySource, PathSource},
@@ -56,13 +57,23 @@ pub(super) fn start(
     };
     let config = &mut state.config.config;
     config.on_build.clear();
-    if config.env_value("PATH").is_none() {
+    // Windows finds its programs by itself (moby/buildkit#5445).
+    if config.env_value("PATH").is_none() && !is_windows(&state.platform) {
         config.set_env("PATH", DEFAULT_PATH);
     }
-    if !config.working_dir.is_empty() {
-        config.working_dir = paths::workdir(&config.working_dir, &config.working_dir);
+    let mut working_dir = config.working_dir.clone();
+    if is_windows(&state.platform) {
+        // One on another drive can be nobody's: it is taken as it is.
+        working_dir = windows::within(&working_dir, false).unwrap_or(working_dir);
     }
-    state.working_dir = paths::clean(&config.working_dir);
+    if !config.working_dir.is_empty() {
+        working_dir = paths::workdir(&working_dir, &working_dir);
+        config.working_dir.clone_from(&working_dir);
+    }
+    if is_windows(&state.platform) {
+        config.working_dir = windows::shown(&config.working_dir);
+    }
+    state.working_dir = paths::clean(&working_dir);
     for pair in &config.env {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         state.variables.set(name, value);
