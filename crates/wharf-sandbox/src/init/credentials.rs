@@ -4,14 +4,15 @@ use rustix::{
     fs::{Gid, Uid},
     io::Errno,
     thread::{
-        CapabilitySet, CapabilitySets, capabilities, remove_capability_from_bounding_set, set_capabilities,
-        set_keep_capabilities, set_thread_groups, set_thread_res_gid, set_thread_res_uid,
+        CapabilitySet, CapabilitySets, capabilities, configure_capability_in_ambient_set,
+        remove_capability_from_bounding_set, set_capabilities, set_keep_capabilities, set_thread_groups,
+        set_thread_res_gid, set_thread_res_uid,
     },
 };
 
 use crate::{SetupError, Spec, error::Doing, kernel, message::Run};
 
-/// Takes them all. What an exec does finishes this: root then has the bounding set, everybody else nothing.
+/// Takes them all. What an exec does finishes this: root then has the bounding set, everybody else what is ambient.
 ///
 /// Filters come last, so that a profile need not allow what is done here; and while this process may still administrate, so that
 /// `no_new_privs` is not needed and set-user-id programs work, as under Docker.
@@ -21,7 +22,7 @@ pub(super) fn take(run: &Run) -> Result<(), SetupError> {
     if run.ids > 1 {
         become_user(&run.spec)?;
     }
-    keep_permitted().doing("set capabilities", "")?;
+    keep_permitted(run.spec.ambient).doing("set capabilities", "")?;
     for filter in &run.filters {
         kernel::install_filter(filter).doing("install a seccomp filter", "")?;
     }
@@ -62,13 +63,25 @@ fn become_user(spec: &Spec) -> Result<(), SetupError> {
     set_thread_res_uid(uid, uid, uid).doing(&format!("become the user {}", spec.uid), "")
 }
 
-/// What is permitted becomes effective again after a change of user, and nothing is inheritable.
-fn keep_permitted() -> rustix::io::Result<()> {
-    let now = capabilities(None)?;
-    let sets = CapabilitySets {
-        effective: now.permitted,
-        permitted: now.permitted,
-        inheritable: CapabilitySet::empty(),
+/// What is permitted becomes effective again after a change of user; only what is ambient is inheritable, and outlives an exec.
+fn keep_permitted(ambient: bool) -> rustix::io::Result<()> {
+    let permitted = capabilities(None)?.permitted;
+    let kept = if ambient {
+        permitted
+    } else {
+        CapabilitySet::empty()
     };
-    set_capabilities(None, sets)
+    let sets = CapabilitySets {
+        effective: permitted,
+        permitted,
+        inheritable: kept,
+    };
+    set_capabilities(None, sets)?;
+    let mut bits = (0..u64::BITS).map(|bit| CapabilitySet::from_bits_retain(1 << bit));
+    bits.try_for_each(|one| {
+        if kept.contains(one) {
+            configure_capability_in_ambient_set(one, true)?;
+        }
+        Ok(())
+    })
 }

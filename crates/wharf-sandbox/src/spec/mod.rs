@@ -47,6 +47,8 @@ pub struct Spec {
     pub network: Network,
     /// The bounding set, and, for uid 0, what is permitted and effective.
     pub capabilities: Capabilities,
+    /// Whether a process of another user than uid 0 has them as well.
+    pub ambient: bool,
     /// Whether device files of the root and of what is bound into it can be opened, those that the process makes too. Without, only
     /// the devices of /dev can, whoever may make others: what Docker does with its device cgroup.
     pub devices: bool,
@@ -115,6 +117,7 @@ impl Spec {
             mounts: Vec::new(),
             network: Network::Host,
             capabilities: Capabilities::docker(),
+            ambient: false,
             devices: false,
             seccomp: Seccomp::Default,
             masked_paths: MASKED.iter().map(PathBuf::from).collect(),
@@ -127,10 +130,11 @@ impl Spec {
         }
     }
 
-    /// Takes away what protects the machine, as `RUN --security=insecure` asks: all capabilities and devices, no seccomp,
+    /// Takes away what protects the machine, as `RUN --security=insecure` asks: all capabilities and devices whoever the user is, no seccomp,
     /// nothing masked.
     pub fn insecure(&mut self) {
         self.capabilities = Capabilities::all();
+        self.ambient = true;
         self.devices = true;
         self.seccomp = Seccomp::Unconfined;
         self.masked_paths.clear();
