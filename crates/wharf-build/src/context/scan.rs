@@ -1,6 +1,7 @@
 //! A directory of the user's as a tree: walked, its files hashed unless the stat cache knows them.
 //!
-//! As BuildKit's client sends a context: owners become 0:0, sockets are left out, everything else is kept as it is. Files
+//! As BuildKit's client sends a context: owners become 0:0, sockets are left out, and so is the mode of the context itself, which
+//! is how some checkout happened to be made; everything else is kept as it is. Files
 //! stay where they are; [`ContextFiles`](super::ContextFiles) brings their bytes when a step wants them.
 
 use std::{
@@ -86,7 +87,7 @@ fn scan_some(
     }
     let node = Node::Dir(Arc::new(Dir::new(entries)), DirRole::Full);
     let entry = Entry {
-        attrs: attrs(&stat, None),
+        attrs: Attrs::root(0o755),
         mtime: mtime(&stat),
         node,
     };
@@ -173,7 +174,8 @@ impl Scanner<'_> {
         self.leaf(parent, name, path, &stat)
     }
 
-    /// A directory that is ignored is there only for what an exception takes in again below it.
+    /// A directory that is ignored is there only for what an exception takes in again below it, and one that only leads to what is
+    /// wanted only if that is there: where nothing matches, a wildcard's directory is missing too.
     fn subdirectory(
         &mut self,
         parent: BorrowedFd<'_>,
@@ -191,7 +193,7 @@ impl Scanner<'_> {
             .map_err(|errno| self.error(path, errno))?;
         let xattrs = xattrs(&fd).map_err(|errno| self.error(path, errno))?;
         let entries = self.directory(&fd, path, &matched)?;
-        if matched.is_match() && entries.is_empty() {
+        if entries.is_empty() && (matched.is_match() || self.wanted.only_leads_through(path)) {
             return Ok(None);
         }
         let node = Node::Dir(Arc::new(Dir::new(entries)), DirRole::Full);

@@ -53,6 +53,16 @@ impl Wanted {
                 .any(|pattern| pattern.len() >= length && fits(pattern, path))
         })
     }
+
+    /// Whether what is wanted lies below `path` and neither is it nor above it.
+    pub(super) fn only_leads_through(&self, path: &TreePath) -> bool {
+        let length = path.components().count();
+        self.0.as_ref().is_some_and(|patterns| {
+            patterns
+                .iter()
+                .all(|pattern| pattern.len() > length || !fits(pattern, path))
+        })
+    }
 }
 
 /// Whether pattern and path agree as far as the shorter of both goes.
@@ -77,6 +87,14 @@ mod tests {
         let wants = |path: &str| wanted.wants(&TreePath::new(path).unwrap());
         assert!(wants("src") && wants("src/a.c") && wants("public/x/y"));
         assert!(!wants("src/a.h") && !wants("docs"));
+    }
+
+    #[test]
+    fn what_leads_to_something_is_not_wanted_itself() {
+        let wanted = wanted(&["src/*.c", "public"]);
+        let leads = |path: &str| wanted.only_leads_through(&TreePath::new(path).unwrap());
+        assert!(leads("src") && !leads("src/a.c") && !leads("public") && !leads("public/x"));
+        assert!(!Wanted::everything().only_leads_through(&TreePath::new("src").unwrap()));
     }
 
     #[test]
