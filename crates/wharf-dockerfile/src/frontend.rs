@@ -5,7 +5,8 @@ use wharf_oci::Reference;
 use crate::ast::Dockerfile;
 use crate::diagnostic::{Diagnostic, SyntaxError};
 
-/// The images whose language this crate speaks, whatever their tag.
+/// The images whose language this crate speaks, whatever their tag. Registries that mirror them keep the name, some below a name of
+/// their own.
 const KNOWN: [&str; 2] = ["docker/dockerfile", "docker/dockerfile-upstream"];
 
 /// Whether a frontend (the value of `# syntax=` up to the first space, or of the build argument `BUILDKIT_SYNTAX`) is built in.
@@ -13,10 +14,11 @@ pub fn is_known_frontend(frontend: &str) -> bool {
     let Ok(reference) = frontend.parse::<Reference>() else {
         return false;
     };
-    let is_hub = "docker/dockerfile"
-        .parse::<Reference>()
-        .is_ok_and(|hub| hub.registry() == reference.registry());
-    is_hub && KNOWN.contains(&reference.repository())
+    let repository = reference.repository();
+    KNOWN.iter().any(|known| {
+        let above = repository.strip_suffix(known);
+        above.is_some_and(|above| above.is_empty() || above.ends_with('/'))
+    })
 }
 
 /// The error for a `# syntax=` that names another frontend. Not part of [`crate::parse`], for a build argument may replace
@@ -43,11 +45,14 @@ mod tests {
             "docker/dockerfile",
             "docker/dockerfile:1",
             "docker.io/docker/dockerfile:1.7-labs",
+            "mirror.example.com/docker/dockerfile:1",
+            "example.com/team/hub/docker/dockerfile-upstream:master",
         ] {
             assert!(is_known_frontend(known), "{known}");
         }
         for unknown in [
-            "example.com/docker/dockerfile:1",
+            "example.com/mydocker/dockerfile:1",
+            "example.com/docker/dockerfile/other:1",
             "dockerfile",
             "other/frontend",
             "",
