@@ -1,21 +1,18 @@
 //! One build from top to bottom.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, HashMap},
     num::NonZeroUsize,
     path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
+    sync::Arc,
     thread,
 };
 
 use wharf_dockerfile::Dockerfile;
 use wharf_graph::{
-    BaseImage, BaseRequest, Bases, ContextName, Graph, HostAlias, LowerError, LowerOptions,
-    NamedContext as LowerContext, NetworkMode, NoCache, Op, PullPolicy, Ulimit,
-    event::{Event, PhaseFinished, PhaseId, PhaseKind, PhaseStarted, StepInfo, Warning},
+    BaseImage, BaseRequest, Bases, ContextName, Graph, LowerError, LowerOptions,
+    NamedContext as LowerContext, Op,
+    event::{Event, PhaseKind, StepInfo, Warning},
     lower, required_bases,
 };
 use wharf_oci::Platform;
@@ -36,11 +33,13 @@ use crate::{
     },
     from_lock::FromLock,
     image_source::{ImageSourceError, Images},
+    lower_options::lower_options,
     net::Network,
     output::{self, Exported},
+    phases::Phases,
     project,
     read::{self, ReadDockerfile},
-    request::{BuildRequest, ContextSource, NamedContext, SshAgent},
+    request::{BuildRequest, ContextSource, SshAgent},
     root::Roots,
     ssh_agent::{KeyAgent, SshAgentError},
 };
@@ -75,53 +74,6 @@ pub struct BuildResult {
     pub exported: Vec<Exported>,
     /// How the image for each platform was made, if that was asked for: predicates.
     pub provenance: Vec<(Platform, serde_json::Value)>,
-}
-
-/// The next phase's number: unique in this process, and so in a build.
-pub(crate) fn next_phase() -> PhaseId {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    PhaseId(NEXT.fetch_add(1, Ordering::Relaxed))
-}
-
-/// Tells the observer about phases.
-pub(crate) struct Phases<'a> {
-    observer: &'a dyn Observer,
-}
-
-impl<'a> Phases<'a> {
-    pub(crate) fn new(observer: &'a dyn Observer) -> Self {
-        Self { observer }
-    }
-
-    /// Tells something that the user should know.
-    pub(crate) fn warn(&self, message: String) {
-        self.observer.observe(Event::Warning(Warning {
-            code: None,
-            message,
-            hint: None,
-            span: None,
-        }));
-    }
-
-    /// Runs `work` as a phase.
-    pub(crate) fn phase<T, E: std::fmt::Display>(
-        &self,
-        kind: PhaseKind,
-        name: impl Into<String>,
-        work: impl FnOnce() -> Result<T, E>,
-    ) -> Result<T, E> {
-        let phase = next_phase();
-        self.observer.observe(Event::PhaseStarted(PhaseStarted {
-            phase,
-            kind,
-            name: name.into(),
-        }));
-        let done = work();
-        let error = done.as_ref().err().map(ToString::to_string);
-        self.observer
-            .observe(Event::PhaseFinished(PhaseFinished { phase, error }));
-        done
-    }
 }
 
 /// Builds what `request` asks for.
@@ -429,87 +381,6 @@ fn resolve_all(
             .map(|asked| asked.join().expect("asking does not panic"))
             .collect()
     })
-}
-
-pub(crate) fn lower_options(request: &BuildRequest) -> LowerOptions {
-    let mut build_args: BTreeMap<_, _> = request
-        .build_args
-        .iter()
-        .filter_map(|(name, value)| Some((name.clone(), value.clone()?)))
-        .collect();
-    if let Some(epoch) = request.source_date_epoch {
-        build_args
-            .entry("SOURCE_DATE_EPOCH".to_owned())
-            .or_insert_with(|| epoch.to_string());
-    }
-    let stages: BTreeSet<_> = request.no_cache_filter.iter().cloned().collect();
-    let no_cache = match (request.no_cache, stages.is_empty()) {
-        (true, _) => NoCache::Everything,
-        (false, true) => NoCache::Nothing,
-        (false, false) => NoCache::Stages(stages),
-    };
-    LowerOptions {
-        target: request.target.clone(),
-        build_args,
-        labels: request.labels.clone(),
-        platforms: request.platforms.clone(),
-        no_cache,
-        extra_hosts: request
-            .hosts
-            .iter()
-            .map(|(host, address)| HostAlias {
-                host: host.clone(),
-                address: *address,
-            })
-            .collect(),
-        network: match request.network.as_str() {
-            "none" => NetworkMode::None,
-            "host" => NetworkMode::Host,
-            _ => NetworkMode::Default,
-        },
-        shm_size: request.shm_size,
-        ulimits: request
-            .ulimits
-            .iter()
-            .map(|(name, limits)| ulimit(name, *limits))
-            .collect(),
-        contexts: request
-            .named_contexts
-            .iter()
-            .map(|(name, context)| (LowerContext::key(name), named(context)))
-            .collect(),
-        bases: request.bases.tables.keys().cloned().collect(),
-        pull: if request.pull {
-            PullPolicy::Always
-        } else {
-            PullPolicy::Default
-        },
-        reproducible_steps: request.reproducible_steps,
-        scan: request.attestations.sbom,
-        ..LowerOptions::new(Platform::host())
-    }
-}
-
-fn ulimit(name: &str, (soft, hard): (u64, u64)) -> Ulimit {
-    let limit = |value: u64| i64::try_from(value).unwrap_or(-1);
-    Ulimit {
-        name: name.to_owned(),
-        soft: limit(soft),
-        hard: limit(hard),
-    }
-}
-
-fn named(context: &NamedContext) -> LowerContext {
-    match context {
-        NamedContext::Directory(_) | NamedContext::Git(_) | NamedContext::Url(_) => LowerContext::Files,
-        NamedContext::Image(reference) => LowerContext::Image(reference.clone()),
-        NamedContext::Base(name) => LowerContext::Base(name.clone()),
-        NamedContext::OciLayout { path, tag, digest } => LowerContext::OciLayout(wharf_graph::LayoutSource {
-            path: path.to_string_lossy().into_owned(),
-            tag: tag.clone(),
-            digest: *digest,
-        }),
-    }
 }
 
 /// The agents of `--ssh`, those for key files started: a key that cannot be used is better known before the first step.

@@ -7,9 +7,11 @@ use wharf_graph::{Outline, outline as lower_outline};
 use wharf_solver::{Cancel, Observer};
 
 use crate::{
-    build::{self, Machine, Phases},
+    build::{self, Machine},
     credentials::Credentials,
     error::BuildError,
+    lower_options::lower_options,
+    phases::Phases,
     read::{self, ReadDockerfile},
     request::BuildRequest,
 };
@@ -48,7 +50,7 @@ pub fn outline(
 ) -> Result<(Asked, Outline), BuildError> {
     let asked = dockerfile(request, machine, observer, cancel)?;
     let Asked { read, dockerfile } = &asked;
-    let options = build::lower_options(request);
+    let options = lower_options(request);
     let bases = build::resolve_bases(dockerfile, &options, machine, &Phases::new(&**observer))
         .map_err(|why| why.told(read, dockerfile))?;
     let outline = lower_outline(dockerfile, &options, &bases)

@@ -14,9 +14,11 @@ use wharf_oci::{Platform, config::ImageConfig};
 use wharf_solver::{Cancel, Observer};
 
 use crate::{
-    build::{self, Contexts, Machine, Phases, Unresolved},
+    build::{self, Contexts, Machine, Unresolved},
     credentials::Credentials,
     error::{BuildError, Excerpt},
+    lower_options::lower_options,
+    phases::Phases,
     read::ReadDockerfile,
     request::BuildRequest,
 };
@@ -61,7 +63,7 @@ pub fn check(
     let parsed = parse_bytes(&opened.read.bytes);
     let options = LowerOptions {
         every_stage: request.target.is_none(),
-        ..build::lower_options(request)
+        ..lower_options(request)
     };
     let mut errors: Vec<_> = parsed.errors.iter().map(Fault::from).collect();
     let mut bases = Bases::new();

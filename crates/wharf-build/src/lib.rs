@@ -10,6 +10,8 @@ pub mod call;
 pub mod check;
 pub mod emulation;
 pub mod error;
+mod lower_options;
+mod phases;
 pub mod read;
 
 pub mod ca;
@@ -28,6 +30,7 @@ pub mod exec;
 pub mod root;
 
 pub mod attest;
+mod destination;
 pub mod export;
 pub mod image;
 pub mod output;

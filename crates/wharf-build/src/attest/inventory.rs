@@ -9,7 +9,7 @@ use wharf_store::{MemoKey, Store};
 use wharf_tree::{Layer, Node, TreePath};
 
 use super::{AttestError, Attestation, Attester};
-use crate::{build::Phases, image::BuiltImage, root::Root};
+use crate::{image::BuiltImage, phases::Phases, root::Root};
 
 /// What wrote the document.
 const TOOL: &str = concat!("wharf-", env!("CARGO_PKG_VERSION"));

@@ -25,10 +25,10 @@ use wharf_store::{MemoKey, Root as Kept};
 
 use super::{ImageSourceError, Images};
 use crate::{
-    build::next_phase,
     emulation::EmulationError,
     exec::{StepConfigurer, now},
     from_lock::FromLock,
+    phases::next_phase,
     request::TAG_LIFETIME,
     root::{Layers, Root},
 };
