@@ -1,8 +1,8 @@
 //! The FUSE requests of a read-only tree: each answered from memory, contents from the store, each written down.
 //!
 //! What the kernel asks for and what that means was measured with overlayfs above; the settings that make the record
-//! precise are here: look-ups without a time-to-live for attributes (so that GETATTR tells "was stat'ed" from "was walked
-//! through"), misses as remembered entries, no READDIRPLUS, no OPEN, and GETXATTR refused for good on trees without
+//! precise are here: look-ups without a time-to-live for attributes (so that GETATTR tells "was stat'ed or opened" from "was walked
+//! through"; the mount's `default_permissions` make the kernel ask before it opens), misses as remembered entries, no READDIRPLUS, no OPEN, and GETXATTR refused for good on trees without
 //! extended attributes.
 
 use std::{
@@ -190,12 +190,14 @@ impl Filesystem for TreeFs {
 
     fn lookup(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
         let found = self.node(parent).and_then(|parent| self.found(&parent, name));
-        let attributes = match found {
-            Ok(Some((number, node))) => self.attributes(&node, number),
-            Ok(None) => nothing(),
+        let (attributes, known) = match found {
+            // A directory has no size or names of its own: who knows that there is one knows its status.
+            Ok(Some((number, node))) if node.entry.node.is_dir() => (self.attributes(&node, number), FOREVER),
+            Ok(Some((number, node))) => (self.attributes(&node, number), Duration::ZERO),
+            Ok(None) => (nothing(), Duration::ZERO),
             Err(errno) => return reply.error(errno),
         };
-        reply.entry_with_ttls(&Duration::ZERO, &FOREVER, &attributes, Generation(0));
+        reply.entry_with_ttls(&known, &FOREVER, &attributes, Generation(0));
     }
 
     fn getattr(&self, _: &Request, number: INodeNo, _: Option<FileHandle>, reply: ReplyAttr) {

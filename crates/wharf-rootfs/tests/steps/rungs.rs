@@ -26,7 +26,7 @@ fn user_attributes_as_marks() {
         &step,
         "rm -r /d/s; mkdir /d/s; echo x > /d/n; : >> /d/f",
         ". /\n. /d\nf /d/n 644 0:0 2\no /d/s 755 0:0",
-        "/d present stat\n/d/f present stat content\n/d/n absent\n/d/s present stat listing\n/d/s/g present stat",
+        "/d present\n/d/f present stat content\n/d/n absent\n/d/s present listing\n/d/s/g present stat",
     );
 }
 

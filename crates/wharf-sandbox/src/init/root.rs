@@ -116,15 +116,19 @@ fn set_stage(cover: &Path) -> Result<PathBuf, SetupError> {
 }
 
 /// Mounts a FUSE file system and hands its connection to the program; returns when that serves it.
+///
+/// `default_permissions`, so that the kernel asks for a file's status before it opens it: a mapping, splice(2), copy_file_range(2)
+/// and FIONREAD tell its size from what a look-up said, and would not ask.
 fn serve(lower: &Path, channel: &Channel) -> Result<(), SetupError> {
     let flags = OFlags::RDWR | OFlags::CLOEXEC;
     let connection = openat(CWD, "/dev/fuse", flags, Mode::empty()).doing("open", "/dev/fuse")?;
     let number = connection.as_raw_fd().to_string();
-    let options: [Parameter<'_>; 4] = [
+    let options: [Parameter<'_>; 5] = [
         ("fd", Some(&number)),
         ("rootmode", Some("40000")),
         ("user_id", Some("0")),
         ("group_id", Some("0")),
+        ("default_permissions", None),
     ];
     let tree = Tree::new("fuse", &options, SEALED)?;
     tree.attach(directory(lower)?)

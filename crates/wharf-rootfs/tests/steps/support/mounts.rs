@@ -77,7 +77,10 @@ fn open_fuse() -> rustix::io::Result<OwnedFd> {
 fn mount_fuse(at: &Path) -> OwnedFd {
     let fuse = open_fuse().expect("/dev/fuse opens");
     let flags = MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
-    let options = format!("fd={},rootmode=40000,user_id=0,group_id=0", fuse.as_raw_fd());
+    let options = format!(
+        "fd={},rootmode=40000,user_id=0,group_id=0,default_permissions",
+        fuse.as_raw_fd()
+    );
     let options = CString::new(options).expect("no NUL");
     rustix::mount::mount("wharf", at, "fuse.wharf", flags, options.as_c_str()).expect("FUSE mounts");
     fuse
