@@ -85,6 +85,9 @@ enum Done<O, E> {
     Failed(E),
 }
 
+/// Of a worker: trees are walked by recursion, and a path of the longest kind is two thousand directories deep.
+const STACK: usize = 16 << 20;
+
 impl<E, C> Solve<'_, E, C>
 where
     E: Executor,
@@ -128,8 +131,11 @@ where
         let most = self.limits.steps.get() + self.limits.sources.get();
         let lacking = state.startable().saturating_sub(state.idle);
         for _ in 0..lacking.min(most.saturating_sub(state.workers)) {
-            state.workers += 1;
-            scope.spawn(|| self.work(scope));
+            let worker = thread::Builder::new().stack_size(STACK);
+            // Those that there are do the rest.
+            if worker.spawn_scoped(scope, || self.work(scope)).is_ok() {
+                state.workers += 1;
+            }
         }
         if state.idle > 0 {
             self.changed.notify_all();
