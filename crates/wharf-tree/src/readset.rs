@@ -179,6 +179,18 @@ impl ReadSet {
         }
     }
 
+    /// This set with the times that `earlier` remembers of files of the step's own root, where both remember one.
+    #[must_use]
+    pub fn with_times_of(mut self, earlier: &Self) -> Self {
+        for (place, told) in &mut self.places {
+            let before = earlier.get(place).filter(|_| place.root == 0);
+            if let (Some(mtime), Some(before)) = (&mut told.mtime, before.and_then(|before| before.mtime)) {
+                *mtime = before;
+            }
+        }
+        self
+    }
+
     /// Where `other`, the answers of other trees to the same questions, differs: in the order of places.
     pub fn differences<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = Difference<'a>> {
         self.places.iter().flat_map(move |(place, told)| {

@@ -85,13 +85,9 @@ impl Cache for Engine {
             blobs: Vec::new(),
             rest: serde_json::Map::new(),
         };
-        let result = match self.equal_earlier(task, &result)? {
-            Some(earlier) => ActionResult {
-                layer: earlier.layer,
-                ran_at: earlier.ran_at,
-                ..result
-            },
-            None => result,
+        let (result, parent) = match self.equal_earlier(task, &result)? {
+            Some(earlier) => self.in_place_of(task, result, &earlier)?,
+            None => (result, parent.clone()),
         };
         self.tell_brought(task, &result)?;
         self.store.put_result(&result)?;
@@ -105,7 +101,7 @@ impl Cache for Engine {
             self.keep_traced(family, &result)?;
         }
         self.set_head(task.step, key)?;
-        Ok(Self::output_on(task, parent, &result))
+        Ok(Self::output_on(task, &parent, &result))
     }
 
     fn again(

@@ -3,9 +3,13 @@
 //! So an entry that a COPY makes again unchanged takes the time it had in the last result of the same place; and a RUN is only
 //! reused on a root whose files have the times that its result remembers. Where they have others, and come from a COPY that
 //! nobody else relies on, the COPY's layer gets the remembered times; else the step runs again.
+//!
+//! A RUN that makes again what it made keeps its earlier layer, which is older than the files that had changed. Those get their
+//! earlier times as well, so that nothing becomes older than what it was made of.
 
 use std::collections::{BTreeMap, btree_map::Entry};
 
+use wharf_graph::Op;
 use wharf_oci::Digest;
 use wharf_solver::Task;
 use wharf_store::{ActionResult, LayerId, MemoKey, Root as Kept};
@@ -72,6 +76,37 @@ impl Engine {
             self.store.set_memo(question, &layers, &kept)?;
         }
         Ok(stands_on)
+    }
+
+    /// `result`, whose step made what it made for `earlier`, with the layer of that, and the root on which it stands. The files that it
+    /// read get the times that they had then; where they cannot be put back, they stay.
+    pub(super) fn in_place_of(
+        &self,
+        task: &Task<'_, StepOutput>,
+        result: ActionResult,
+        earlier: &ActionResult,
+    ) -> Result<(ActionResult, Root), StepFailure> {
+        let parent = &task.inputs[0];
+        let result = ActionResult {
+            layer: earlier.layer,
+            ran_at: earlier.ran_at,
+            ..result
+        };
+        if let (Op::Run(_), Some(reads), Some(before)) =
+            (&task.step.op, self.reads_of(&result)?, self.reads_of(earlier)?)
+        {
+            let reads = reads.with_times_of(&before);
+            let tree = self.roots.tree(&parent.root)?;
+            if let Some(root) = self.put_back(parent, &other_times(&reads, &tree))? {
+                let result = ActionResult {
+                    read_set: Some(self.store.put_path_set(&reads.to_bytes())?),
+                    ran_on: Some(root.layers_digest()),
+                    ..result
+                };
+                return Ok((result, root));
+            }
+        }
+        Ok((result, parent.root.clone()))
     }
 
     /// The first file whose time `result` remembers otherwise.

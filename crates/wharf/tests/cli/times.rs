@@ -116,6 +116,14 @@ fn a_fresh_checkout_leaves_bytecode_targets_and_fingerprints_true() {
     let third = build(&context, &toolchain).expect("it built before");
     assert!(third.stderr.contains("1 step run"), "{}", third.stderr);
     assert_fresh(&context);
+    // A change that no object shows: what make made stays as it was, and is not older than its source for it.
+    check_out(&context);
+    let source = context.path("hello.c");
+    let text = fs::read_to_string(&source).expect("it was checked out");
+    fs::write(source, text.trim_end().to_owned() + " // three\n").expect("the project is writable");
+    let commented = build(&context, &toolchain).expect("it built before");
+    assert!(commented.stderr.contains("2 steps run"), "{}", commented.stderr);
+    assert_fresh(&context);
     // A change of a header, and back again to what there was.
     check_out(&context);
     context.write("word.h", "#define WORD 4\n");
