@@ -4,15 +4,21 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/io_uring.h>
+#include <linux/openat2.h>
+#include <setjmp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/inotify.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -98,6 +104,78 @@ static int numbers(const char *path) {
     return 0;
 }
 
+static sigjmp_buf fault;
+
+static void on_fault(int number) { (void)number; siglongjmp(fault, 1); }
+
+/* Whether there is a second page, by touching it. */
+static int map_beyond(const char *path) {
+    int fd = open(path, O_RDONLY);
+    volatile char *map = mmap(0, 8192, PROT_READ, MAP_SHARED, fd, 0);
+    if (map == MAP_FAILED) return show(-1);
+    signal(SIGBUS, on_fault);
+    if (sigsetjmp(fault, 1)) return puts("beyond"), 0;
+    (void)map[4096];
+    return puts("within"), 0;
+}
+
+/* How much there is from the tenth byte on, for those who give it on without reading it. */
+static int give_beyond(const char *what, const char *path) {
+    int fd = open(path, O_RDONLY), ends[2];
+    off_t offset = 10;
+    loff_t from = 10;
+    if (is(what, "send-beyond")) return printf("%zd\n", sendfile(open("/dev/null", O_WRONLY), fd, &offset, 1)), 0;
+    if (is(what, "splice-beyond")) return printf("%zd\n", pipe(ends) ? -1 : splice(fd, &from, ends[1], 0, 1, 0)), 0;
+    int to = open("/copied", O_WRONLY | O_CREAT, 0644);
+    return printf("%zd\n", copy_file_range(fd, &from, to, 0, 1, 0)), 0;
+}
+
+/* The names after the third, by going back to where a listing was. */
+static int seek_dir(const char *path) {
+    DIR *directory = opendir(path);
+    struct dirent *entry;
+    long at = 0;
+    if (!directory) return show(-1);
+    for (int i = 0; (entry = readdir(directory)); i++) if (i == 2) at = telldir(directory);
+    for (seekdir(directory, at); (entry = readdir(directory));) puts(entry->d_name);
+    return 0;
+}
+
+static int name_tmpfile(const char *directory, const char *name) {
+    char link[64];
+    int fd = open(directory, O_WRONLY | O_TMPFILE, 0644);
+    if (fd < 0 || write(fd, "x", 1) < 0) return show(-1);
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    return show(linkat(AT_FDCWD, link, AT_FDCWD, name, AT_SYMLINK_FOLLOW));
+}
+
+/* What a handle opened before tells after the file was removed, or written to through another. */
+static int by_old_handle(const char *what, const char *path) {
+    char buffer[256];
+    int fd = open(path, O_RDONLY);
+    if (is(what, "read-unlinked") ? unlink(path) : pwrite(open(path, O_RDWR), "W", 1, 0) < 0) return show(-1);
+    ssize_t length = pread(fd, buffer, sizeof buffer, 0);
+    return length < 0 ? show(-1) : (fwrite(buffer, 1, length, stdout), 0);
+}
+
+/* Makes directories in each other, or goes down those that there are, and a file at the end. */
+static int descend(const char *path, int depth) {
+    if (chdir(path)) return show(-1);
+    for (; depth > 0; depth--) if ((mkdir("d", 0755) && errno != EEXIST) || chdir("d")) return show(-1);
+    return show(open("f", O_WRONLY | O_CREAT | O_EXCL, 0644));
+}
+
+static int make_socket(const char *path) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
+    return show(bind(socket(AF_UNIX, SOCK_STREAM, 0), (void *)&address, sizeof address));
+}
+
+static int open_beneath(const char *path) {
+    struct open_how how = {.flags = O_RDONLY, .resolve = RESOLVE_IN_ROOT};
+    return show(syscall(SYS_openat2, open("/d", O_PATH), path, &how, sizeof how));
+}
+
 int main(int argc, char **argv) {
     const char *what = argc > 1 ? argv[1] : "", *path = argc > 2 ? argv[2] : "", *second = argc > 3 ? argv[3] : "";
     struct statx stx;
@@ -108,6 +186,17 @@ int main(int argc, char **argv) {
     if (is(what, "uring")) return by_uring(path);
     if (is(what, "copy")) return by_copy_file_range(path);
     if (is(what, "splice")) return by_splice(path);
+    if (is(what, "map-beyond")) return map_beyond(path);
+    if (is(what, "send-beyond") || is(what, "splice-beyond") || is(what, "range-beyond")) return give_beyond(what, path);
+    if (is(what, "left")) { int left; return ioctl(open(path, O_RDONLY), FIONREAD, &left) ? show(-1) : printf("%d\n", left), 0; }
+    if (is(what, "seek-dir")) return seek_dir(path);
+    if (is(what, "name-tmpfile")) return name_tmpfile(path, second);
+    if (is(what, "read-unlinked") || is(what, "read-written")) return by_old_handle(what, path);
+    if (is(what, "descend")) return descend(path, atoi(second));
+    if (is(what, "socket")) return make_socket(path);
+    if (is(what, "in-root")) return open_beneath(path);
+    if (is(what, "punch")) return show(fallocate(open(path, O_RDWR), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 4));
+    if (is(what, "exec-only")) { char *args[] = {"s", 0}; syscall(SYS_execveat, open(path, O_PATH), "", args, args + 1, AT_EMPTY_PATH); return show(-1); }
     if (is(what, "map-write")) return map_and_write(path);
     if (is(what, "numbers")) return numbers(path);
     if (is(what, "lock")) return show(flock(open(path, O_RDONLY), LOCK_EX));
@@ -141,6 +230,10 @@ int main(int argc, char **argv) {
     if (is(what, "size-lazily")) return statx(AT_FDCWD, path, AT_STATX_DONT_SYNC, STATX_SIZE, &stx) ? show(-1) : printf("%ld\n", (long)stx.stx_size), 0;
     if (is(what, "getxattr")) { char value[256]; ssize_t n = getxattr(path, second, value, 255); return n < 0 ? show(-1) : (fwrite(value, 1, n, stdout), 0); }
     if (is(what, "listxattr")) { char names[1024]; ssize_t n = listxattr(path, names, sizeof names); return n < 0 ? show(-1) : (fwrite(names, 1, n, stdout), 0); }
+    if (is(what, "xattr-size")) { ssize_t n = getxattr(path, second, 0, 0); return n < 0 ? show(-1) : printf("%zd\n", n), 0; }
+    if (is(what, "remove-xattr")) return show(removexattr(path, second));
+    if (is(what, "blocks")) return lstat(path, &st) ? show(-1) : printf("%ld %ld\n", (long)st.st_blocks, (long)st.st_blksize), 0;
+    if (is(what, "links-only")) return statx(AT_FDCWD, path, 0, STATX_NLINK, &stx) ? show(-1) : printf("%u\n", stx.stx_nlink), 0;
     if (is(what, "setxattr")) return show(setxattr(path, second, "v", 1, 0));
     fprintf(stderr, "probe: %s?\n", what);
     return 2;
