@@ -12,7 +12,7 @@ use wharf_tree::TreeDigest;
 use crate::{encode::Encoder, op::Op, step::Step};
 
 /// The version of all key formats. Raised when an encoding or the meaning of a step changes, so that old results are not taken.
-pub const KEY_VERSION: u16 = 2;
+pub const KEY_VERSION: u16 = 3;
 
 /// How many path sets a family keeps in a lane.
 pub const SLOTS: u8 = 8;

@@ -10,7 +10,11 @@ use wharf_tree::{
     TreeBuilder, TreePath, compress, glob, tar,
 };
 
-use super::{Engine, StepFailure, StepOutput, identity::resolve_owner, now};
+use super::{
+    Engine, StepFailure, StepOutput,
+    identity::{resolve_maker, resolve_owner},
+    now,
+};
 
 impl Engine {
     pub(super) fn copy(&self, op: &CopyOp, task: &Task<'_, StepOutput>) -> Result<StepOutput, StepFailure> {
@@ -57,7 +61,7 @@ impl Engine {
         let parent = &task.inputs[0].root;
         let tree = self.roots.tree(parent)?;
         let began = now();
-        let owner = resolve_owner(&op.owner, &tree, &self.store)?;
+        let owner = resolve_maker(&op.owner, &tree, &self.store)?;
         let mut graft = Graft::new(
             &tree,
             Mtime {
@@ -309,7 +313,7 @@ fn copy_parents(
     }
     if parents.required && !any.get() {
         return Err(StepFailure::NotFound {
-            path: parents.pattern.clone(),
+            path: format!("/{}", parents.pattern.trim_start_matches('/')),
             place: "the source".to_owned(),
         });
     }

@@ -110,9 +110,7 @@ impl StepEnvironment {
         if let Some(size) = run.shm_size {
             spec.shm_size = size;
         }
-        if let Some(hostname) = &run.hostname {
-            spec.hostname.clone_from(hostname);
-        }
+        spec.hostname = run.hostname.clone().unwrap_or_else(|| HOSTNAME.to_owned());
         let unlimited = |limit: i64| u64::try_from(limit).ok();
         spec.ulimits = run
             .ulimits
@@ -292,6 +290,10 @@ impl StepEnvironment {
         Ok(Some(target))
     }
 }
+
+/// What `hostname` says in a step unless BUILDKIT_SANDBOX_HOSTNAME does: BuildKit's name, which ends up in files that steps make and
+/// by which scripts tell that they are in a build.
+const HOSTNAME: &str = "buildkitsandbox";
 
 /// The files of name resolution.
 const RESOLV_CONF: &str = "/etc/resolv.conf";

@@ -90,6 +90,22 @@ pub fn resolve_owner(spec: &str, tree: &Tree, store: &Store) -> Result<(u32, u32
     }
 }
 
+/// Who owns what WORKDIR makes for `user[:group]` of USER: as [`resolve_owner`], but a name that the root does not know is root's.
+/// WORKDIR asks for no owner; the step that runs as that user tells the mistake, if it is one.
+pub(super) fn resolve_maker(spec: &str, tree: &Tree, store: &Store) -> Result<(u32, u32), IdentityError> {
+    let or_root = |owner| match owner {
+        Err(IdentityError::NoUser(_) | IdentityError::NoGroup(_)) => Ok(None),
+        owner => owner.map(Some),
+    };
+    let (user, group) = spec.split_once(':').unwrap_or((spec, ""));
+    let (uid, primary) = or_root(resolve_owner(user, tree, store))?.unwrap_or((0, 0));
+    if group.is_empty() {
+        return Ok((uid, primary));
+    }
+    let named = or_root(resolve_owner(&format!(":{group}"), tree, store))?;
+    Ok((uid, named.map_or(primary, |(_, gid)| gid)))
+}
+
 struct Account {
     name: String,
     uid: u32,

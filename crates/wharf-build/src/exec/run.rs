@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, ffi::OsString, ops::ControlFlow, path::Path, sy
 use wharf_graph::{
     CacheMount, Mount, RunOp, ScriptMount, Sharing,
     event::{Event, LogBytes, Stream},
+    key::ResolvedUser,
 };
 use wharf_sandbox::{Exit, Mount as SandboxMount, Root as SandboxRoot, Spec, SyntheticFile};
 use wharf_solver::Task;
@@ -32,8 +33,9 @@ impl Engine {
         let began = now();
         let parent = &task.inputs[0].root;
         let tree = self.roots.tree(parent)?;
-        let prepared = Arc::new(with_directory(&tree, &run.cwd)?);
-        let (spec, mounts) = self.prepare(run, task, &prepared)?;
+        let user = resolve_user(&run.user, &tree, &self.store)?;
+        let prepared = Arc::new(with_directory(&tree, &run.cwd, (user.uid, user.gid))?);
+        let (spec, mounts) = self.prepare(run, user, task, &prepared)?;
         let log = |stream: Stream, bytes: &[u8]| {
             let data = LogBytes(bytes.to_vec());
             task.observer.observe(Event::StepLog {
@@ -86,10 +88,10 @@ impl Engine {
     fn prepare(
         &self,
         run: &RunOp,
+        user: ResolvedUser,
         task: &Task<'_, StepOutput>,
         tree: &Arc<Tree>,
     ) -> Result<(Spec, StepMounts), StepFailure> {
-        let user = resolve_user(&run.user, tree, &self.store)?;
         let argv = run.args.iter().map(OsString::from).collect();
         let mut spec = Spec::new(SandboxRoot::Plain { dir: "/".into() }, argv);
         spec.cwd = run.cwd.clone().into();
@@ -131,7 +133,7 @@ impl Engine {
                     let mount = SandboxMount::Tmpfs {
                         target: (&tmpfs.target).into(),
                         size: tmpfs.size,
-                        mode: 0o1777,
+                        mode: tmpfs_mode(tree, &tmpfs.target),
                     };
                     mounts.add(tree, mount, true)?;
                 }
@@ -270,8 +272,17 @@ pub(super) fn script_mount(script: &ScriptMount) -> SandboxMount {
     }
 }
 
-/// `tree` with the working directory that the process needs, if it lacks it.
-fn with_directory(tree: &Arc<Tree>, path: &str) -> Result<Tree, StepFailure> {
+/// That of the directory which is there already, as runc keeps it; where there is none, anybody may write. The look-up is one of
+/// those that are recorded for every mount.
+fn tmpfs_mode(tree: &Tree, target: &str) -> u32 {
+    match tree.lookup(target, FollowLast::Yes) {
+        Ok(found) if found.entry.node.is_dir() => found.entry.attrs.mode.into(),
+        _ => 0o1777,
+    }
+}
+
+/// `tree` with the working directory that the process needs, if it lacks it: it belongs to the process's user.
+fn with_directory(tree: &Arc<Tree>, path: &str, owner: (u32, u32)) -> Result<Tree, StepFailure> {
     if tree.lookup(path, FollowLast::Yes).is_ok() {
         return Ok((**tree).clone());
     }
@@ -283,7 +294,7 @@ fn with_directory(tree: &Arc<Tree>, path: &str) -> Result<Tree, StepFailure> {
         },
     );
     graft
-        .mkdir(path.as_bytes(), (0, 0))
+        .mkdir(path.as_bytes(), owner)
         .map_err(|source| StepFailure::Mkdir {
             path: path.to_owned(),
             source,

@@ -70,10 +70,10 @@ fn keys_are_what_they_were() {
         .map(|step| ExactKey::new(step, &resolved(), &trees(step)).0.hex())
         .collect();
     insta::assert_snapshot!(keys.join("\n"), @r"
-    4e9b4ebbb31512e556e7699336a01c96d3c2c5715b22cf36553fa1b3036a8cf0
-    5f70d3eb59610e903f99b1aeadf32c9c36005d1ab7f54094c209c77348b7605b
-    ee87038faa27d7f1695c1d58c21b49aeade54a2bc7e00d9aae9ec237af11c599
-    7dfbea68fa3f7c43b73b93d55260c6d49eb32fe4718ec37b4d851aea1092dd84
+    234ea678c539b753b1ab33d2e8ce3cf6f3d9afac9b392487097cf943d0a36817
+    cdddbe5e97d1849915b178a3ae5ac957584e6baa7667632f0c4f8a85d32ea5d3
+    64f28826f50cc0abcce62e8e820593bf7f60f500ced09fb578428b95dcbfaac8
+    84214b0b21c1f1c732a81bc9a8e36690838abb8f24a557d9eeb7fdef93fc48a3
     ");
     let family = FamilyKey::new(&step(&graph, "run"), &resolved());
     let lane = Lane::new("services/a:Dockerfile", "build", 0);
@@ -83,9 +83,9 @@ fn keys_are_what_they_were() {
         SlotKey::new(family, Lane::empty(), 7).0,
     ];
     insta::assert_snapshot!(others.map(|key| key.hex()).join("\n"), @r"
-    432e5d925828057bb5440f75238d684e72fc7e3b9e79686472affa14a2a3ea40
-    520b90a2e056a1e1fc123249c565f0852fda15f247a2f645f905f08e4b4fa797
-    2f7a33440bcad8e92e01ce8f8e5b641b96c6d76383c63eccdc28d1eb14e10146
+    9192bf9108677b6a6384d2dc0e0359557592204038d4725606448bd1fe5f3c52
+    55768534ac0aa037f2bd21ad1fddbd6c6efb0cce68c1ff031f8e511d3ac499a4
+    36edb07ac3324da77ef618b1f82501e9e24627244d0dd2b812d8347ab2366814
     ");
 }
 
