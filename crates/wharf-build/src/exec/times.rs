@@ -59,6 +59,7 @@ impl Engine {
         let question = standing_question(parent, reads);
         if let Some(question) = &question
             && let Some(layers) = self.store.memo::<Vec<LayerId>>(question)?
+            && self.has_layers(&layers)?
         {
             return Ok(Some(Root {
                 layers: Layers::Stored(layers),
@@ -107,6 +108,16 @@ impl Engine {
             }
         }
         Ok((result, parent.root.clone()))
+    }
+
+    /// Whether all of them are here: what is lost or damaged is made anew.
+    fn has_layers(&self, layers: &[LayerId]) -> Result<bool, StepFailure> {
+        for layer in layers {
+            if !self.store.has_layer(layer)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// The first file whose time `result` remembers otherwise.

@@ -5,18 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::context::TestContext;
-
-/// Every file below a directory of the store.
-fn files(directory: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = fs::read_dir(directory) else {
-        return Vec::new();
-    };
-    let paths = entries.flatten().map(|entry| entry.path());
-    paths
-        .flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] })
-        .collect()
-}
+use crate::context::{TestContext, files};
 
 /// The store's file that holds just this.
 fn holding(store: &Path, content: &str) -> PathBuf {

@@ -2,7 +2,10 @@
 
 use std::{fs, path::Path, process::Command, thread, time::Duration};
 
-use crate::{context::TestContext, outcome::Outcome};
+use crate::{
+    context::{TestContext, files},
+    outcome::Outcome,
+};
 
 const DOCKERFILE: &str = r#"
     FROM dev
@@ -135,4 +138,43 @@ fn a_fresh_checkout_leaves_bytecode_targets_and_fingerprints_true() {
     let fifth = build(&context, &toolchain).expect("it built before");
     assert_eq!(fifth.digest(), first.digest(), "{}", fifth.stderr);
     assert_fresh(&context);
+}
+
+/// Builds the checkout `name`, which is older than the next one by more than a second, and returns the image as a tarball.
+fn build_checkout(context: &TestContext, name: &str) -> Option<(Outcome, Vec<u8>)> {
+    let tar = context.out(format!("{name}.tar"));
+    let output = format!("type=tar,dest={}", tar.display());
+    let mut args = context.build_args(&["-o", &output])?;
+    *args.last_mut().expect("the context") = context.out(name).display().to_string();
+    let built = context.wharf(args).success();
+    Some((built, fs::read(tar).expect("the build wrote it")))
+}
+
+#[test]
+fn times_that_were_put_back_and_lost_are_put_back_again() {
+    const DOCKERFILE: &str = "FROM busybox\nCOPY . /app\nRUN cat /app/file > /copy\n";
+    let context = TestContext::new();
+    for name in ["one", "two"] {
+        fs::create_dir(context.out(name)).expect("it is new");
+        for (file, text) in [("file", "same"), ("note", name), ("Dockerfile", DOCKERFILE)] {
+            fs::write(context.out(name).join(file), text).expect("the directory is ours");
+        }
+        // Whole seconds later nothing is by chance as old as it was.
+        thread::sleep(Duration::from_millis(1100));
+    }
+    if build_checkout(&context, "one").is_none() {
+        return;
+    }
+    let times = context.store().join("v1/times");
+    let before = files(&times);
+    let (built, image) = build_checkout(&context, "two").expect("it built before");
+    assert_eq!(built.count("CACHED"), 1, "{}", built.stderr);
+    let mut put_back = files(&times);
+    put_back.retain(|path| !before.contains(path));
+    assert!(!put_back.is_empty(), "no times were put back");
+    for lost in put_back {
+        fs::remove_file(lost).expect("the store is ours");
+    }
+    let (_, again) = build_checkout(&context, "two").expect("it built before");
+    assert!(again == image, "the image is another one");
 }

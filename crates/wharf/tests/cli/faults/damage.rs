@@ -12,8 +12,8 @@ use std::{
 
 use wharf_oci::Digest;
 
-use super::{files, is_heavy, world::World};
-use crate::outcome::Outcome;
+use super::{is_heavy, world::World};
+use crate::{context::files, outcome::Outcome};
 
 /// How many objects of a kind are damaged, one at a time: nearly all where there is time.
 fn of_a_kind() -> usize {

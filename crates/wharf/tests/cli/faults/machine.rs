@@ -3,8 +3,12 @@
 
 use std::{collections::BTreeMap, fs, io::Read as _, path::Path, process::Command};
 
-use super::{files, is_heavy};
-use crate::{context::TestContext, outcome::Outcome, user::User};
+use super::is_heavy;
+use crate::{
+    context::{TestContext, files},
+    outcome::Outcome,
+    user::User,
+};
 
 /// Every kind of work that writes to the store: a context, a copy, steps that make, remove and link, a stage, a cache.
 const DOCKERFILE: &str = "

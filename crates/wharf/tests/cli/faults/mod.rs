@@ -6,23 +6,7 @@ mod kills;
 mod machine;
 mod world;
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
-
 /// Whether there is time for the long versions.
 pub(crate) fn is_heavy() -> bool {
     std::env::var_os("WHARF_TEST_HEAVY").is_some()
-}
-
-/// Every file below a directory, in order.
-fn files(directory: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
-    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
-    paths.sort();
-    paths
-        .into_iter()
-        .flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] })
-        .collect()
 }
