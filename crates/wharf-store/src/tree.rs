@@ -18,15 +18,15 @@ use crate::{
 
 /// What trees and layers have in common here.
 pub(crate) trait Pack: Sized {
-    fn from_pack(bytes: &[u8]) -> Result<Self, DecodeError>;
+    fn from_pack(bytes: Vec<u8>) -> Result<Self, DecodeError>;
     fn digest(&self) -> TreeDigest;
-    fn apply_times(&mut self, times: &[u8]) -> Result<(), TimesError>;
+    fn apply_times(&mut self, times: Vec<u8>) -> Result<(), TimesError>;
 }
 
 macro_rules! pack {
     ($kind:ty) => {
         impl Pack for $kind {
-            fn from_pack(bytes: &[u8]) -> Result<Self, DecodeError> {
+            fn from_pack(bytes: Vec<u8>) -> Result<Self, DecodeError> {
                 <$kind>::from_pack(bytes)
             }
 
@@ -34,7 +34,7 @@ macro_rules! pack {
                 <$kind>::digest(self)
             }
 
-            fn apply_times(&mut self, times: &[u8]) -> Result<(), TimesError> {
+            fn apply_times(&mut self, times: Vec<u8>) -> Result<(), TimesError> {
                 <$kind>::apply_times(self, times)
             }
         }
@@ -119,7 +119,7 @@ impl Store {
         let place = layout::object(TIMES, &id.times.0);
         let times = self.read_used(&place)?.ok_or(TreeError::MissingTimes(id.times))?;
         let applied = if Digest::of(&times) == id.times.0 {
-            tree.apply_times(&times).map_err(|error| error.to_string())
+            tree.apply_times(times).map_err(|error| error.to_string())
         } else {
             Err("its times object has another digest".to_owned())
         };
@@ -132,7 +132,7 @@ impl Store {
     fn load_without_times<T: Pack>(&self, digest: &TreeDigest) -> Result<T, TreeError> {
         let place = layout::object(TREES, &digest.0);
         let pack = self.read_used(&place)?.ok_or(TreeError::Missing(*digest))?;
-        let reason = match T::from_pack(&pack) {
+        let reason = match T::from_pack(pack) {
             Ok(tree) if tree.digest() == *digest => return Ok(tree),
             Ok(tree) => format!("it has the digest {}", tree.digest()),
             Err(error) => error.to_string(),

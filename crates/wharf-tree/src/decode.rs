@@ -1,13 +1,13 @@
 //! Reading canonical bytes, with every rule checked: what decodes encodes to the same bytes again.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use wharf_oci::Digest;
 
 use crate::{
     dir::{Dir, DirRole},
     encode::kind,
-    entry::{Attrs, Device, Entry, Mtime, Node, Xattrs},
+    entry::{Attrs, Device, Entry, Mtime, Node, Xattrs, is_acl},
     links::HardLinks,
     path::{Name, PATH_MAX, PathError, TreePath},
 };
@@ -59,34 +59,126 @@ pub enum DecodeError {
     Link(TreePath),
 }
 
-/// Gives the directory of a digest, which must have been read before.
-pub(crate) type Children<'c> = dyn FnMut(&Digest) -> Result<Arc<Dir>, DecodeError> + 'c;
-
-/// A directory of the entries in `object`.
-pub(crate) fn object(object: &[u8], children: &mut Children<'_>) -> Result<Dir, DecodeError> {
-    let mut cursor = Cursor(object);
-    // A file's entry with a short name has 50 bytes.
-    let mut entries = Vec::<(Name, Entry)>::with_capacity(object.len() / 50 + 1);
-    while !cursor.0.is_empty() {
-        let kind = cursor.byte()?;
-        let length = cursor.byte()?;
-        let name = Name::new(cursor.take(length.into())?)?;
-        if entries.last().is_some_and(|(last, _)| *last >= name) {
-            return Err(DecodeError::Order("names"));
-        }
-        entries.push((name, cursor.entry(kind, children)?));
-    }
-    Ok(Dir::new(BTreeMap::from_iter(entries)))
+/// An entry as it stands in the bytes: every rule that one entry can break is checked, nothing is copied.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RawEntry<'b> {
+    mode: u16,
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+    /// From their count on.
+    xattrs: Option<&'b [u8]>,
+    pub(crate) acls: bool,
+    pub(crate) node: RawNode<'b>,
 }
 
-/// The entry and links of a root object, which is all that `cursor` has left.
-pub(crate) fn root(
-    mut cursor: Cursor<'_>,
-    children: &mut Children<'_>,
-) -> Result<(Entry, HardLinks), DecodeError> {
+/// What a [`RawEntry`] is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum RawNode<'b> {
+    /// By the digest of its object.
+    Dir(Digest, DirRole),
+    File {
+        digest: Digest,
+        size: u64,
+    },
+    Symlink(&'b [u8]),
+    /// All that has no bytes of others in it.
+    Plain(Plain),
+}
+
+/// Nodes that are only numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Plain {
+    CharDevice(Device),
+    BlockDevice(Device),
+    Fifo,
+    Socket,
+    Whiteout,
+}
+
+impl RawEntry<'_> {
+    pub(crate) const fn has_xattrs(&self) -> bool {
+        self.xattrs.is_some()
+    }
+
+    pub(crate) const fn is_whiteout(&self) -> bool {
+        matches!(self.node, RawNode::Plain(Plain::Whiteout))
+    }
+
+    /// As [`crate::times::is_timed`].
+    pub(crate) const fn is_timed(&self) -> bool {
+        !self.is_whiteout() && !matches!(self.node, RawNode::Dir(_, DirRole::Structural))
+    }
+
+    /// The entry; `child` gives the directory of a digest.
+    pub(crate) fn to_entry(self, mtime: Mtime, child: impl FnOnce(&Digest) -> Arc<Dir>) -> Entry {
+        let node = match self.node {
+            RawNode::Dir(digest, role) => Node::Dir(child(&digest), role),
+            RawNode::File { digest, size } => Node::File { digest, size },
+            RawNode::Symlink(target) => Node::Symlink(target.into()),
+            RawNode::Plain(Plain::CharDevice(device)) => Node::CharDevice(device),
+            RawNode::Plain(Plain::BlockDevice(device)) => Node::BlockDevice(device),
+            RawNode::Plain(Plain::Fifo) => Node::Fifo,
+            RawNode::Plain(Plain::Socket) => Node::Socket,
+            RawNode::Plain(Plain::Whiteout) => Node::Whiteout,
+        };
+        let attrs = Attrs {
+            mode: self.mode,
+            uid: self.uid,
+            gid: self.gid,
+            xattrs: self.xattrs.map(|bytes| Arc::new(xattrs(bytes))),
+        };
+        Entry { attrs, mtime, node }
+    }
+}
+
+/// The attributes in bytes that were checked.
+fn xattrs(bytes: &[u8]) -> Xattrs {
+    let mut xattrs = Xattrs::new();
+    let mut keep = |name: &[u8], value: &[u8]| drop(xattrs.insert(name.to_vec(), value.to_vec()));
+    Cursor(bytes).xattrs(&mut keep).expect("these bytes were checked");
+    xattrs
+}
+
+/// The entries of a directory's object. After an error nothing that follows means anything.
+pub(crate) struct RawEntries<'b> {
+    cursor: Cursor<'b>,
+    last: &'b [u8],
+}
+
+impl<'b> RawEntries<'b> {
+    pub(crate) const fn new(object: &'b [u8]) -> Self {
+        Self {
+            cursor: Cursor(object),
+            last: b"",
+        }
+    }
+
+    fn take(&mut self) -> Result<(&'b [u8], RawEntry<'b>), DecodeError> {
+        let kind = self.cursor.byte()?;
+        let length = self.cursor.byte()?;
+        let name = self.cursor.take(length.into())?;
+        Name::check(name)?;
+        if self.last >= name {
+            return Err(DecodeError::Order("names"));
+        }
+        self.last = name;
+        Ok((name, self.cursor.entry(kind)?))
+    }
+}
+
+impl<'b> Iterator for RawEntries<'b> {
+    type Item = Result<(&'b [u8], RawEntry<'b>), DecodeError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        (!self.cursor.0.is_empty()).then(|| self.take())
+    }
+}
+
+/// The entry and links of a root object, which is all that `cursor` has left. The entry is a directory.
+pub(crate) fn root(mut cursor: Cursor<'_>) -> Result<(RawEntry<'_>, HardLinks), DecodeError> {
     let kind = cursor.byte()?;
-    let entry = cursor.entry(kind, children)?;
-    if !entry.node.is_dir() {
+    let entry = cursor.entry(kind)?;
+    if !matches!(entry.node, RawNode::Dir(..)) {
         return Err(DecodeError::Kind(kind));
     }
     let links = cursor.links()?;
@@ -157,69 +249,70 @@ impl<'b> Cursor<'b> {
         }
     }
 
-    fn entry(&mut self, kind: u8, children: &mut Children<'_>) -> Result<Entry, DecodeError> {
+    fn entry(&mut self, kind: u8) -> Result<RawEntry<'b>, DecodeError> {
         let bare_kind = kind & !kind::XATTRS;
-        let attrs = match bare_kind {
-            kind::STRUCTURAL | kind::WHITEOUT if kind == bare_kind => Attrs::default(),
+        let mut entry = match bare_kind {
+            kind::STRUCTURAL | kind::WHITEOUT if kind == bare_kind => NOTHING,
             kind::STRUCTURAL | kind::WHITEOUT => return Err(DecodeError::Kind(kind)),
             _ => self.attrs(kind != bare_kind)?,
         };
-        Ok(Entry {
-            attrs,
-            mtime: Mtime::default(),
-            node: self.node(bare_kind, children)?,
-        })
+        entry.node = self.node(bare_kind)?;
+        Ok(entry)
     }
 
-    fn attrs(&mut self, xattrs: bool) -> Result<Attrs, DecodeError> {
+    /// An entry that still needs its node.
+    fn attrs(&mut self, with_xattrs: bool) -> Result<RawEntry<'b>, DecodeError> {
         let mode = u16::from_le_bytes(self.array()?);
         if mode > 0o7777 {
             return Err(DecodeError::Range("mode"));
         }
-        Ok(Attrs {
+        let mut entry = RawEntry {
             mode,
             uid: self.number("owner")?,
             gid: self.number("group")?,
-            xattrs: if xattrs {
-                Some(Arc::new(self.xattrs()?))
-            } else {
-                None
-            },
-        })
+            ..NOTHING
+        };
+        if with_xattrs {
+            let start = self.0;
+            self.xattrs(&mut |name, _| entry.acls |= is_acl(name))?;
+            entry.xattrs = Some(&start[..start.len() - self.0.len()]);
+        }
+        Ok(entry)
     }
 
-    fn xattrs(&mut self) -> Result<Xattrs, DecodeError> {
-        let mut xattrs = Xattrs::new();
+    /// Tells `visit` name and value of each.
+    fn xattrs(&mut self, visit: &mut dyn FnMut(&'b [u8], &'b [u8])) -> Result<(), DecodeError> {
         let count = self.varint()?;
         if count == 0 {
             return Err(DecodeError::Range("count of extended attributes"));
         }
+        let mut last: &[u8] = b"";
         for _ in 0..count {
-            let name = self.bytes(1..=255, "name of an extended attribute")?.to_vec();
-            if xattrs.last_key_value().is_some_and(|(last, _)| *last >= name) {
+            let name = self.bytes(1..=255, "name of an extended attribute")?;
+            if last >= name {
                 return Err(DecodeError::Order("extended attributes"));
             }
-            let value = self.bytes(0..=XATTR_SIZE_MAX, "extended attribute")?;
-            xattrs.insert(name, value.to_vec());
+            last = name;
+            visit(name, self.bytes(0..=XATTR_SIZE_MAX, "extended attribute")?);
         }
-        Ok(xattrs)
+        Ok(())
     }
 
-    fn node(&mut self, kind: u8, children: &mut Children<'_>) -> Result<Node, DecodeError> {
+    fn node(&mut self, kind: u8) -> Result<RawNode<'b>, DecodeError> {
         Ok(match kind {
-            kind::DIR => Node::Dir(children(&self.digest()?)?, DirRole::Full),
-            kind::STRUCTURAL => Node::Dir(children(&self.digest()?)?, DirRole::Structural),
-            kind::OPAQUE => Node::Dir(children(&self.digest()?)?, DirRole::Opaque),
-            kind::FILE => Node::File {
+            kind::DIR => RawNode::Dir(self.digest()?, DirRole::Full),
+            kind::STRUCTURAL => RawNode::Dir(self.digest()?, DirRole::Structural),
+            kind::OPAQUE => RawNode::Dir(self.digest()?, DirRole::Opaque),
+            kind::FILE => RawNode::File {
                 digest: self.digest()?,
                 size: self.varint()?,
             },
-            kind::SYMLINK => Node::Symlink(self.bytes(1..=PATH_MAX - 1, "link target")?.into()),
-            kind::CHAR_DEVICE => Node::CharDevice(self.device()?),
-            kind::BLOCK_DEVICE => Node::BlockDevice(self.device()?),
-            kind::FIFO => Node::Fifo,
-            kind::SOCKET => Node::Socket,
-            kind::WHITEOUT => Node::Whiteout,
+            kind::SYMLINK => RawNode::Symlink(self.bytes(1..=PATH_MAX - 1, "link target")?),
+            kind::CHAR_DEVICE => RawNode::Plain(Plain::CharDevice(self.device()?)),
+            kind::BLOCK_DEVICE => RawNode::Plain(Plain::BlockDevice(self.device()?)),
+            kind::FIFO => RawNode::Plain(Plain::Fifo),
+            kind::SOCKET => RawNode::Plain(Plain::Socket),
+            kind::WHITEOUT => RawNode::Plain(Plain::Whiteout),
             _ => return Err(DecodeError::Kind(kind)),
         })
     }
@@ -271,6 +364,16 @@ impl<'b> Cursor<'b> {
         }
     }
 }
+
+/// The attributes of what has none.
+const NOTHING: RawEntry<'static> = RawEntry {
+    mode: 0,
+    uid: 0,
+    gid: 0,
+    xattrs: None,
+    acls: false,
+    node: RawNode::Plain(Plain::Whiteout),
+};
 
 /// `XATTR_SIZE_MAX` of Linux, in bytes.
 pub(crate) const XATTR_SIZE_MAX: usize = 1 << 16;

@@ -40,9 +40,14 @@ impl Attrs {
 impl Attrs {
     /// Whether there is a POSIX access control list, which kernels enforce only when told to.
     pub fn has_acl(&self) -> bool {
-        let acl = |name: &Vec<u8>| name.starts_with(b"system.posix_acl_");
-        self.xattrs.as_ref().is_some_and(|xattrs| xattrs.keys().any(acl))
+        let xattrs = self.xattrs.as_ref();
+        xattrs.is_some_and(|xattrs| xattrs.keys().any(|name| is_acl(name)))
     }
+}
+
+/// Whether this is the name of a POSIX access control list.
+pub(crate) fn is_acl(name: &[u8]) -> bool {
+    name.starts_with(b"system.posix_acl_")
 }
 
 /// A modification time. Never part of a tree's digest.

@@ -1,18 +1,16 @@
 //! Packs: the bytes of a whole tree or layer, every distinct directory once (docs/formats.md, "Trees").
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::Arc,
-};
+use std::{collections::HashSet, sync::Arc};
 
 use wharf_oci::Digest;
 
 use crate::{
-    decode::{self, Cursor, DecodeError},
+    decode::{self, Cursor, DecodeError, RawNode},
     dir::Dir,
     encode,
-    entry::{Entry, Node},
+    entry::{Entry, Mtime, Node},
     links::{HardLinks, linkable},
+    objects::{Objects, Packed},
     path::{PATH_MAX, TreePath},
     tree::{Layer, Tree, TreeDigest},
 };
@@ -42,8 +40,8 @@ impl Tree {
     }
 
     /// Checks and reads a pack. All times are zero until [`Tree::apply_times`].
-    pub fn from_pack(pack: &[u8]) -> Result<Self, DecodeError> {
-        let (root, links) = read(TREE, "a tree", pack)?;
+    pub fn from_pack(pack: impl Into<Vec<u8>>) -> Result<Self, DecodeError> {
+        let (root, links) = read(TREE, "a tree", pack.into())?;
         if is_partial(&root) {
             return Err(DecodeError::Partial);
         }
@@ -66,8 +64,8 @@ impl Layer {
     }
 
     /// Checks and reads a pack. All times are zero until [`Layer::apply_times`].
-    pub fn from_pack(pack: &[u8]) -> Result<Self, DecodeError> {
-        let (root, links) = read(LAYER, "a layer", pack)?;
+    pub fn from_pack(pack: impl Into<Vec<u8>>) -> Result<Self, DecodeError> {
+        let (root, links) = read(LAYER, "a layer", pack.into())?;
         Ok(Self {
             root,
             links: Arc::new(links),
@@ -100,9 +98,11 @@ fn write_below(out: &mut Vec<u8>, dir: &Dir, written: &mut HashSet<Digest>) {
     encode::put_bytes(out, &encode::object(dir));
 }
 
-/// The root entry and links of a pack whose root object starts with `magic`.
-fn read(magic: [u8; 8], what: &'static str, pack: &[u8]) -> Result<(Entry, HardLinks), DecodeError> {
-    let mut cursor = Cursor(pack);
+/// The root entry and links of a pack whose root object starts with `magic`. Every byte is checked here; a directory's entries
+/// are made of its bytes when somebody looks at them.
+fn read(magic: [u8; 8], what: &'static str, pack: Vec<u8>) -> Result<(Entry, HardLinks), DecodeError> {
+    let pack = Arc::new(pack);
+    let mut cursor = Cursor(&pack);
     if cursor.array()? != PACK {
         return Err(DecodeError::Magic("a pack"));
     }
@@ -110,49 +110,18 @@ fn read(magic: [u8; 8], what: &'static str, pack: &[u8]) -> Result<(Entry, HardL
     if root.array()? != magic {
         return Err(DecodeError::Magic(what));
     }
-    let mut objects = Objects::default();
-    while !cursor.0.is_empty() {
-        objects.add(cursor.bytes(0..=usize::MAX, "length")?)?;
+    let mut objects = Objects::read(&pack, pack.len() - cursor.0.len())?;
+    let (entry, links) = decode::root(root)?;
+    if let RawNode::Dir(digest, _) = entry.node {
+        objects.refer(&digest)?;
     }
-    let (entry, links) = decode::root(root, &mut |digest| objects.child(digest))?;
     objects.all_used()?;
+    let objects = Arc::new(objects);
+    let entry = entry.to_entry(Mtime::default(), |digest| {
+        Arc::new(Dir::packed(Packed::new(&objects, digest)))
+    });
     check_links(&entry, &links)?;
     Ok((entry, links))
-}
-
-/// The directories read so far, and whether something has referred to them.
-#[derive(Default)]
-struct Objects(HashMap<Digest, (Arc<Dir>, bool)>);
-
-impl Objects {
-    fn add(&mut self, object: &[u8]) -> Result<(), DecodeError> {
-        let digest = Digest::of(object);
-        let dir = decode::object(object, &mut |child| self.child(child))?;
-        let summary = dir.summary();
-        if summary.height > MAX_HEIGHT {
-            return Err(DecodeError::TooMuch(MAX_HEIGHT.into(), "levels of directories"));
-        }
-        if summary.entries > MAX_ENTRIES {
-            return Err(DecodeError::TooMuch(MAX_ENTRIES, "entries"));
-        }
-        match self.0.insert(digest, (Arc::new(dir.with_digest(digest)), false)) {
-            None => Ok(()),
-            Some(_) => Err(DecodeError::Superfluous(digest)),
-        }
-    }
-
-    fn child(&mut self, digest: &Digest) -> Result<Arc<Dir>, DecodeError> {
-        let (dir, used) = self.0.get_mut(digest).ok_or(DecodeError::Missing(*digest))?;
-        *used = true;
-        Ok(Arc::clone(dir))
-    }
-
-    fn all_used(&self) -> Result<(), DecodeError> {
-        match self.0.iter().find(|(_, (_, used))| !used) {
-            None => Ok(()),
-            Some((digest, _)) => Err(DecodeError::Superfluous(*digest)),
-        }
-    }
 }
 
 /// What [`HardLinks`] promises about the tree below `root`.
@@ -174,7 +143,7 @@ fn check_links(root: &Entry, links: &HardLinks) -> Result<(), DecodeError> {
 mod tests {
     use super::*;
     use crate::{
-        DirRole, Mtime, Name,
+        DirRole, Name,
         encode::put_bytes,
         testing::{layer, tree},
     };
@@ -253,7 +222,7 @@ mod tests {
     }
 
     fn check(object: &[u8], expected: impl Into<Option<DecodeError>>) {
-        let found = Tree::from_pack(&pack(&root(TREE, object, &[0]), &[object]));
+        let found = Tree::from_pack(pack(&root(TREE, object, &[0]), &[object]));
         assert_eq!(found.err(), expected.into(), "{object:?}");
     }
 
@@ -286,7 +255,7 @@ mod tests {
             b"\x08\x02..\xa4\x01\0\0",
             b"\x08\0\xa4\x01\0\0",
         ] {
-            let refused = Tree::from_pack(&pack(&root(TREE, name, &[0]), &[name]));
+            let refused = Tree::from_pack(pack(&root(TREE, name, &[0]), &[name]));
             assert!(matches!(refused, Err(DecodeError::Name(_))), "{name:?}");
         }
     }
@@ -327,7 +296,7 @@ mod tests {
             (&[1, 1, 1, b'a'], DecodeError::Range("count of hard links")),
             (&[1, 2, 2, b'a', b'/'], DecodeError::Path(path("a"))),
         ] {
-            let read = Tree::from_pack(&pack(&root(TREE, FIFO, links), &[FIFO]));
+            let read = Tree::from_pack(pack(&root(TREE, FIFO, links), &[FIFO]));
             assert_eq!(read, Err(error));
         }
     }
@@ -344,7 +313,7 @@ mod tests {
             objects.push(holding(objects.last().unwrap(), names));
         }
         let objects: Vec<_> = objects.iter().map(Vec::as_slice).collect();
-        Tree::from_pack(&pack(&root(TREE, objects.last().unwrap(), &[0]), &objects))
+        Tree::from_pack(pack(&root(TREE, objects.last().unwrap(), &[0]), &objects))
     }
 
     #[test]
@@ -364,20 +333,20 @@ mod tests {
     #[test]
     fn the_deepest_tree_fits_the_stack() {
         let mut tree = chain(MAX_HEIGHT, b"a").unwrap();
-        assert_eq!(Tree::from_pack(&tree.to_pack()).unwrap(), tree);
+        assert_eq!(Tree::from_pack(tree.to_pack()).unwrap(), tree);
         let times = tree.times().1;
-        tree.apply_times(&times).unwrap();
+        tree.apply_times(times).unwrap();
         let layer = crate::diff(&Tree::empty(), &tree);
         assert_eq!(
             layer.digest(),
-            Layer::from_pack(&layer.to_pack()).unwrap().digest()
+            Layer::from_pack(layer.to_pack()).unwrap().digest()
         );
         assert_eq!(
             crate::merge(&crate::merge(&Tree::empty(), &layer), &layer).digest(),
             tree.digest()
         );
         assert_eq!(
-            crate::diff(&tree, &Tree::from_pack(&tree.to_pack()).unwrap()),
+            crate::diff(&tree, &Tree::from_pack(tree.to_pack()).unwrap()),
             Layer::empty()
         );
     }
@@ -391,8 +360,8 @@ mod tests {
         // The second of two equal directories, which decoding shares.
         let last = times.len() - 12;
         times[last] = 99;
-        tree = Tree::from_pack(&tree.to_pack()).unwrap();
-        tree.apply_times(&times).unwrap();
+        tree = Tree::from_pack(tree.to_pack()).unwrap();
+        tree.apply_times(times.clone()).unwrap();
         assert_eq!(tree.digest(), digest);
         let secs = |path: &str| tree.get(&TreePath::new(path).unwrap()).unwrap().mtime.secs;
         assert_eq!((secs("a/x"), secs("b/x")), (1, 99));
@@ -402,7 +371,7 @@ mod tests {
         );
         times.push(0);
         assert_eq!(
-            tree.clone().apply_times(&times),
+            tree.clone().apply_times(times),
             Err(crate::TimesError::Count { bytes: last + 13 })
         );
         assert_eq!(tree.apply_times(b"whrftim\x02"), Err(crate::TimesError::Magic));

@@ -16,6 +16,11 @@ impl Name {
         Ok(Self(bytes.into()))
     }
 
+    /// Whether `bytes` are a name.
+    pub(crate) fn check(bytes: &[u8]) -> Result<(), PathError> {
+        check_name(bytes)
+    }
+
     /// The bytes of the name.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
@@ -102,6 +107,16 @@ impl TreePath {
             self.0.push(b'/');
         }
         self.0.extend_from_slice(name);
+    }
+
+    /// Replaces what follows the first `shared` bytes; fails when the whole is no path in its normal form.
+    pub(crate) fn replace_end(&mut self, shared: usize, end: &[u8]) -> Result<(), PathError> {
+        self.0.truncate(shared);
+        self.0.extend_from_slice(end);
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        self.0.split(|byte| *byte == b'/').try_for_each(check_name)
     }
 
     /// Takes the last component off.

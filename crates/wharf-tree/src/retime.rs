@@ -57,7 +57,8 @@ fn take_times(entry: &mut Entry, earlier: &Entry) {
     let (Node::Dir(dir, _), Node::Dir(before, _)) = (&mut entry.node, &earlier.node) else {
         return;
     };
-    if Arc::ptr_eq(dir, before) || dir == before {
+    if dir.digest() == before.digest() {
+        *dir = Arc::clone(before);
         return;
     }
     for (name, child) in Arc::make_mut(dir).times_mut() {

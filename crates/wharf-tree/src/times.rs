@@ -1,13 +1,12 @@
 //! The times object: the mtimes of a tree or layer, which its digest leaves out (docs/formats.md, "Trees").
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use wharf_oci::Digest;
 
 use crate::{
-    dir::{Dir, DirRole},
+    dir::DirRole,
     entry::{Entry, Mtime, Node},
-    path::Name,
     tree::{Layer, TimesDigest, Tree},
 };
 
@@ -36,27 +35,20 @@ pub enum TimesError {
 /// The times object of everything at and below `root`, which comes first, then in the order of names, what is below a
 /// directory after it. Whiteouts and structural directories have no time.
 pub fn encode(root: &Entry) -> Vec<u8> {
-    let below = root.node.as_dir().map_or(0, |dir| dir.summary().entries);
+    let below = root.node.as_dir().map_or(0, |dir| dir.summary().timed);
     let mut out = Vec::with_capacity(MAGIC.len() + RECORD * (below as usize + 1));
     out.extend_from_slice(MAGIC);
     put(&mut out, root);
     out
 }
 
-/// Sets all times at and below `root` from a times object. Digests stay as they are. `root` is changed even when this
-/// fails.
-pub fn apply(root: &mut Entry, times: &[u8]) -> Result<(), TimesError> {
-    let records = times.strip_prefix(MAGIC).ok_or(TimesError::Magic)?;
-    let mut left = Records {
-        left: records,
-        bytes: times.len(),
-    };
-    left.set(root)?;
-    if left.left.is_empty() {
-        Ok(())
-    } else {
-        Err(left.count())
-    }
+/// Sets all times at and below `root` from a times object. Digests stay as they are. A times object that does not fit changes
+/// nothing.
+pub fn apply(root: &mut Entry, times: Vec<u8>) -> Result<(), TimesError> {
+    let below = root.node.as_dir().map_or(0, |dir| dir.summary().timed);
+    let mut records = Records::new(times, below + u64::from(is_timed(root)))?;
+    root.set_times(&mut records);
+    Ok(())
 }
 
 impl Tree {
@@ -65,9 +57,9 @@ impl Tree {
         named(encode(&self.root))
     }
 
-    /// Sets all times from a times object. After a failure the tree's times mean nothing.
-    pub fn apply_times(&mut self, times: &[u8]) -> Result<(), TimesError> {
-        apply(&mut self.root, times)
+    /// Sets all times from a times object of this tree.
+    pub fn apply_times(&mut self, times: impl Into<Vec<u8>>) -> Result<(), TimesError> {
+        apply(&mut self.root, times.into())
     }
 }
 
@@ -77,9 +69,9 @@ impl Layer {
         named(encode(&self.root))
     }
 
-    /// Sets all times from a times object. After a failure the layer's times mean nothing.
-    pub fn apply_times(&mut self, times: &[u8]) -> Result<(), TimesError> {
-        apply(&mut self.root, times)
+    /// Sets all times from a times object of this layer.
+    pub fn apply_times(&mut self, times: impl Into<Vec<u8>>) -> Result<(), TimesError> {
+        apply(&mut self.root, times.into())
     }
 }
 
@@ -101,46 +93,71 @@ fn put(out: &mut Vec<u8>, entry: &Entry) {
     }
 }
 
-struct Records<'t> {
-    left: &'t [u8],
-    bytes: usize,
+impl Entry {
+    /// Sets the times of this and all below, of which `times` has enough.
+    pub(crate) fn set_times(&mut self, times: &mut Records) {
+        if is_timed(self) {
+            self.mtime = times.next();
+        }
+        if let Node::Dir(dir, _) = &mut self.node
+            && dir.summary().timed > 0
+        {
+            Arc::make_mut(dir).set_times(times);
+        }
+    }
 }
 
-impl Records<'_> {
-    const fn count(&self) -> TimesError {
-        TimesError::Count { bytes: self.bytes }
-    }
+/// Checked records of a times object, from one place on.
+#[derive(Debug, Clone)]
+pub(crate) struct Records {
+    /// The times object.
+    times: Arc<Vec<u8>>,
+    next: usize,
+}
 
-    fn next(&mut self) -> Result<Mtime, TimesError> {
-        let (record, rest) = self
-            .left
-            .split_first_chunk::<RECORD>()
-            .ok_or_else(|| self.count())?;
-        self.left = rest;
-        let [secs @ .., n0, n1, n2, n3] = *record;
-        let nanos = u32::from_le_bytes([n0, n1, n2, n3]);
-        if nanos >= 1_000_000_000 {
-            return Err(TimesError::Nanos(nanos));
+impl Records {
+    /// The records of a times object that has `count` of them.
+    fn new(times: Vec<u8>, count: u64) -> Result<Self, TimesError> {
+        let records = times.strip_prefix(MAGIC).ok_or(TimesError::Magic)?;
+        let (each, rest) = records.as_chunks::<RECORD>();
+        if each.len() as u64 != count || !rest.is_empty() {
+            return Err(TimesError::Count { bytes: times.len() });
         }
-        Ok(Mtime {
-            secs: i64::from_le_bytes(secs),
-            nanos,
+        for nanos in each.iter().map(|record| mtime(record).nanos) {
+            if nanos >= 1_000_000_000 {
+                return Err(TimesError::Nanos(nanos));
+            }
+        }
+        Ok(Self {
+            times: Arc::new(times),
+            next: 0,
         })
     }
 
-    fn set(&mut self, entry: &mut Entry) -> Result<(), TimesError> {
-        if is_timed(entry) {
-            entry.mtime = self.next()?;
-        }
-        match &mut entry.node {
-            Node::Dir(dir, _) if !dir.entries().is_empty() => self.set_below(dir),
-            _ => Ok(()),
-        }
+    /// The next time, which is there.
+    pub(crate) fn next(&mut self) -> Mtime {
+        let start = MAGIC.len() + self.next * RECORD;
+        self.next += 1;
+        mtime(self.times[start..].first_chunk().expect("they were counted"))
     }
 
-    /// Equal directories are shared after decoding; those get their own times here.
-    fn set_below(&mut self, dir: &mut Arc<Dir>) -> Result<(), TimesError> {
-        let entries: &mut BTreeMap<Name, Entry> = Arc::make_mut(dir).times_mut();
-        entries.values_mut().try_for_each(|entry| self.set(entry))
+    /// The next `count` of them, which are passed.
+    pub(crate) fn split(&mut self, count: u64) -> Self {
+        let split = self.clone();
+        self.next += usize::try_from(count).expect("they are in memory");
+        split
+    }
+
+    /// Whether both are the same place of one object.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.times, &other.times) && self.next == other.next
+    }
+}
+
+fn mtime(record: &[u8; RECORD]) -> Mtime {
+    let [secs @ .., n0, n1, n2, n3] = *record;
+    Mtime {
+        secs: i64::from_le_bytes(secs),
+        nanos: u32::from_le_bytes([n0, n1, n2, n3]),
     }
 }

@@ -10,8 +10,8 @@ use wharf_tree::{
 };
 
 fn round_trip(tree: &Tree) -> Tree {
-    let mut read = Tree::from_pack(&tree.to_pack()).expect("a pack that was just written");
-    read.apply_times(&tree.times().1)
+    let mut read = Tree::from_pack(tree.to_pack()).expect("a pack that was just written");
+    read.apply_times(tree.times().1)
         .expect("times that were just written");
     read
 }
@@ -57,9 +57,9 @@ proptest! {
 
     #[test]
     fn layers_are_read_as_written(layer in layers()) {
-        let mut read = Layer::from_pack(&layer.to_pack()).expect("a pack that was just written");
+        let mut read = Layer::from_pack(layer.to_pack()).expect("a pack that was just written");
         prop_assert_eq!(read.digest(), layer.digest());
-        read.apply_times(&layer.times().1).expect("times that were just written");
+        read.apply_times(layer.times().1).expect("times that were just written");
         prop_assert_eq!(read.digest(), layer.digest());
         prop_assert_eq!(read, layer);
     }
@@ -75,7 +75,7 @@ proptest! {
         let mut pack = tree.to_pack();
         let at = at.index(pack.len());
         pack[at] ^= flip;
-        if let Ok(read) = Tree::from_pack(&pack) {
+        if let Ok(read) = Tree::from_pack(pack.clone()) {
             prop_assert_ne!(read.digest(), tree.digest());
             prop_assert_eq!(read.to_pack(), pack);
         }

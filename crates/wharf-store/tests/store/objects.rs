@@ -46,7 +46,7 @@ fn a_layer_with_other_times_shares_its_tree() {
     let mut times = layer.times().1;
     *times.last_mut().unwrap() = 0;
     times[8 + 4] ^= 1;
-    later.apply_times(&times).unwrap();
+    later.apply_times(times).unwrap();
     let later_id = store.put_layer(&later).unwrap();
     assert_eq!(id.tree, later_id.tree);
     assert_ne!(id.times, later_id.times);
