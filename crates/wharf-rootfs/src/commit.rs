@@ -13,7 +13,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use wharf_tree::{Layer, Tree, TreePath, readset::ReadSet};
+use wharf_tree::{Layer, Tree, TreePath, readset::PathSet};
 
 use crate::{
     blobs::BlobAdopt,
@@ -72,8 +72,8 @@ impl Default for CommitOptions {
 pub struct Commit {
     /// What the step changed; [`Layer::empty`] when nothing.
     pub layer: Layer,
-    /// What the layer presumes about the parent: to be added to what the server saw.
-    pub writes: ReadSet,
+    /// What the layer presumes about the parent: to be added to what the server was asked.
+    pub writes: PathSet,
 }
 
 /// Compares `dir` with the tree that was below it, or that it was a copy of, and puts new contents into `blobs`. The
@@ -88,10 +88,9 @@ pub fn commit(
     let scanned = scan::scan(dir, options)?;
     let contents = contents::adopt(&scanned, blobs, options.threads)?;
     let compared = compare::compare(&scanned, &contents, lower, &served, options);
-    let trees = vec![lower; usize::from(options.root) + 1];
     Ok(Commit {
         layer: compared.layer,
-        writes: compared.presumed.record(&trees),
+        writes: compared.presumed,
     })
 }
 

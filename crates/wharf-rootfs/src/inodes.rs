@@ -6,7 +6,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use wharf_tree::{Dir, Tree, TreePath};
+use wharf_tree::{Dir, Name, Tree, TreePath};
+
+use crate::nodes::Node;
 
 /// The root's number, by FUSE's definition.
 pub(crate) const ROOT: u64 = 1;
@@ -49,6 +51,19 @@ impl Inodes {
         }
         let exception = self.exceptions.get(path);
         exception.copied().unwrap_or_else(|| PathHash::of(path).number())
+    }
+
+    /// The number of `name` in the directory `parent`.
+    pub(crate) fn number_below(&self, parent: &Node, name: &Name) -> u64 {
+        if self.exceptions.is_empty() {
+            return parent.hash().join(name.as_bytes()).number();
+        }
+        self.number(&parent.path().join(name))
+    }
+
+    /// The number of a directory that was looked up.
+    pub(crate) fn number_of(&self, dir: &Node) -> u64 {
+        self.number(&dir.path())
     }
 
     /// How many names the inode has; 1 for directories, whatever is in them.

@@ -8,11 +8,7 @@ use std::sync::Arc;
 use fuser::FileType;
 use wharf_tree::{Name, Node as Kind};
 
-use crate::{
-    inodes::{Inodes, PathHash, ROOT},
-    nodes::Node,
-    slots::Slots,
-};
+use crate::{inodes::Inodes, nodes::Node, slots::Slots};
 
 /// One name of a listing.
 #[derive(Debug)]
@@ -40,12 +36,11 @@ pub(crate) fn list(node: &Node, number: u64, inodes: &Inodes) -> Vec<Listed> {
         file_type: FileType::Directory,
         name: None,
     };
-    let above = node.path.parent().map_or(ROOT, |parent| inodes.number(&parent));
-    let mut listed = vec![dot(number), dot(above)];
-    let entries = node.entry.node.as_dir().into_iter().flat_map(|dir| dir.entries());
+    let mut listed = vec![dot(number), dot(inodes.number_of(node.parent()))];
+    let entries = node.dir().into_iter().flat_map(|dir| dir.entries());
     listed.extend(entries.filter_map(|(name, entry)| {
         Some(Listed {
-            number: PathHash::of(&node.path.join(name)).number(),
+            number: node.hash().join(name.as_bytes()).number(),
             file_type: file_type(&entry.node)?,
             name: Some(name.clone()),
         })

@@ -9,35 +9,84 @@ use std::{
 };
 
 use wharf_tree::{
-    Entry, TreePath,
+    Dir, Entry, Name, TreePath,
     readset::{Asked, Kind, PathSet, Place},
 };
 
-use crate::inodes::ROOT;
+use crate::inodes::{PathHash, ROOT};
 
-/// One inode.
+/// One inode. It copies nothing of the tree but a reference to the directory that it is: there may be a million.
 #[derive(Debug)]
 pub(crate) struct Node {
-    /// The name by which it was first looked up; a directory has no other.
-    pub(crate) path: TreePath,
-    /// The tree's entry.
-    pub(crate) entry: Entry,
+    at: At,
+    hash: PathHash,
+    /// If it is a directory.
+    dir: Option<Arc<Dir>>,
     record: Mutex<Record>,
+}
+
+/// The name by which a node was first looked up; a directory has no other.
+#[derive(Debug)]
+enum At {
+    Root(Box<Entry>),
+    Below(Arc<Node>, Name),
 }
 
 #[derive(Debug, Default)]
 struct Record {
     asked: Asked,
-    other_names: BTreeSet<TreePath>,
+    #[allow(
+        clippy::box_collection,
+        reason = "seldom there is one, and there may be a million nodes"
+    )]
+    other_names: Option<Box<BTreeSet<TreePath>>>,
 }
 
 impl Node {
-    fn new(path: TreePath, entry: Entry) -> Self {
+    fn new(at: At, hash: PathHash, entry: &Entry) -> Self {
         Self {
-            path,
-            entry,
+            at,
+            hash,
+            dir: entry.node.as_dir().cloned(),
             record: Mutex::default(),
         }
+    }
+
+    /// The tree's entry.
+    pub(crate) fn entry(&self) -> &Entry {
+        match &self.at {
+            At::Root(entry) => entry,
+            At::Below(parent, name) => {
+                let dir = parent.dir.as_ref().expect("it was found in a directory");
+                dir.get(name.as_bytes()).expect("trees do not change")
+            }
+        }
+    }
+
+    /// The directory, if it is one.
+    pub(crate) const fn dir(&self) -> Option<&Arc<Dir>> {
+        self.dir.as_ref()
+    }
+
+    /// Where it is.
+    pub(crate) fn path(&self) -> TreePath {
+        match &self.at {
+            At::Root(_) => TreePath::root(),
+            At::Below(parent, name) => parent.path().join(name),
+        }
+    }
+
+    /// The directory that it is in: the root's is itself.
+    pub(crate) fn parent(&self) -> &Self {
+        match &self.at {
+            At::Root(_) => self,
+            At::Below(parent, _) => parent,
+        }
+    }
+
+    /// The hash of its path.
+    pub(crate) const fn hash(&self) -> PathHash {
+        self.hash
     }
 
     /// Writes down a question.
@@ -45,9 +94,11 @@ impl Node {
         self.record().asked.add(kind);
     }
 
-    fn looked_up_as(&self, path: &TreePath) {
-        if *path != self.path {
-            self.record().other_names.insert(path.clone());
+    fn looked_up_as(&self, parent: &Arc<Self>, name: &Name) {
+        let first = matches!(&self.at, At::Below(above, own) if Arc::ptr_eq(above, parent) && own == name);
+        if !first {
+            let path = parent.path().join(name);
+            self.record().other_names.get_or_insert_default().insert(path);
         }
     }
 
@@ -67,7 +118,13 @@ pub(crate) struct Nodes {
 impl Nodes {
     /// Knows the root, and has recorded what every step sees of it without asking: the overlay's own root answers.
     pub(crate) fn new(root: Entry) -> Self {
-        let root = Node::new(TreePath::root(), root);
+        let dir = root.node.as_dir().cloned();
+        let root = Node {
+            at: At::Root(Box::new(root)),
+            hash: PathHash::ROOT,
+            dir,
+            record: Mutex::default(),
+        };
         root.ask(Kind::Present);
         root.ask(Kind::Xattrs);
         Self {
@@ -82,15 +139,19 @@ impl Nodes {
         nodes.get(&number).cloned()
     }
 
-    /// Writes down a look-up that found `entry`.
-    pub(crate) fn found(&self, number: u64, path: &TreePath, entry: &Entry) -> Arc<Node> {
+    /// Writes down a look-up of `name` in `parent` that found `entry`.
+    pub(crate) fn found(&self, number: u64, parent: &Arc<Node>, name: &Name, entry: &Entry) -> Arc<Node> {
         let node = self.get(number).unwrap_or_else(|| {
             let mut nodes = self.by_number.write().unwrap_or_else(PoisonError::into_inner);
             let node = nodes.entry(number);
-            node.or_insert_with(|| Arc::new(Node::new(path.clone(), entry.clone())))
-                .clone()
+            node.or_insert_with(|| {
+                let hash = parent.hash.join(name.as_bytes());
+                let at = At::Below(Arc::clone(parent), name.clone());
+                Arc::new(Node::new(at, hash, entry))
+            })
+            .clone()
         });
-        node.looked_up_as(path);
+        node.looked_up_as(parent, name);
         node.ask(Kind::Present);
         node
     }
@@ -113,9 +174,9 @@ impl Nodes {
             .unwrap_or_else(PoisonError::into_inner);
         let nodes = nodes.into_values().flat_map(|node| {
             let Record { asked, other_names } = std::mem::take(&mut *node.record());
-            let others = other_names.into_iter().map(|path| (place(path), asked.clone()));
-            let others: Vec<_> = others.collect();
-            others.into_iter().chain([(place(node.path.clone()), asked)])
+            let others = other_names.into_iter().flat_map(|names| *names);
+            let others: Vec<_> = others.map(|path| (place(path), asked.clone())).collect();
+            others.into_iter().chain([(place(node.path()), asked)])
         });
         missed.chain(nodes).collect()
     }
@@ -130,14 +191,16 @@ mod tests {
     #[test]
     fn a_question_counts_for_every_name_that_was_looked_up() {
         let path = |text: &str| TreePath::new(text).unwrap();
+        let name = |text: &str| Name::new(text.as_bytes()).unwrap();
         let fifo = Entry {
             attrs: Attrs::root(0o644),
             mtime: Mtime::default(),
             node: wharf_tree::Node::Fifo,
         };
         let nodes = Nodes::new(Tree::empty().root);
-        nodes.found(7, &path("a"), &fifo).ask(Kind::Stat);
-        nodes.found(7, &path("b"), &fifo);
+        let root = nodes.get(ROOT).unwrap();
+        nodes.found(7, &root, &name("a"), &fifo).ask(Kind::Stat);
+        nodes.found(7, &root, &name("b"), &fifo);
         nodes.missed(path("c"));
 
         let set = nodes.into_path_set(0);

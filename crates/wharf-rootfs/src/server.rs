@@ -66,16 +66,15 @@ impl TreeFs {
         })
     }
 
-    fn found(&self, parent: &Node, name: &OsStr) -> Result<Option<(u64, Arc<Node>)>, Errno> {
-        let dir = parent.entry.node.as_dir().ok_or(Errno::ENOTDIR)?;
-        let name = Name::new(name.as_bytes()).or(Err(Errno::EINVAL))?;
-        let path = parent.path.join(&name);
-        let Some(entry) = dir.get(name.as_bytes()) else {
-            self.shared.nodes.missed(path);
+    fn found(&self, parent: &Arc<Node>, name: &OsStr) -> Result<Option<(u64, Arc<Node>)>, Errno> {
+        let dir = parent.dir().ok_or(Errno::ENOTDIR)?;
+        let Some((name, entry)) = dir.entries().get_key_value(name.as_bytes()) else {
+            let name = Name::new(name.as_bytes()).or(Err(Errno::EINVAL))?;
+            self.shared.nodes.missed(parent.path().join(&name));
             return Ok(None);
         };
-        let number = self.survey.inodes.number(&path);
-        let node = self.shared.nodes.found(number, &path, entry);
+        let number = self.survey.inodes.number_below(parent, name);
+        let node = self.shared.nodes.found(number, parent, name, entry);
         if !self.survey.xattrs {
             node.ask(Kind::Xattrs);
         }
@@ -84,7 +83,7 @@ impl TreeFs {
 
     fn attributes(&self, node: &Node, number: u64) -> fuser::FileAttr {
         attributes(
-            &node.entry,
+            node.entry(),
             number,
             self.survey.inodes.nlink(number),
             &self.owners,
@@ -122,11 +121,11 @@ impl TreeFs {
 
     /// Where data or a hole begins in the stored content: copy-up asks, to keep sparse files sparse.
     fn seek(&self, node: &Node, target: SeekFrom) -> Result<u64, Errno> {
-        let TreeNode::File { digest, .. } = &node.entry.node else {
+        let TreeNode::File { digest, .. } = &node.entry().node else {
             return Err(Errno::EINVAL);
         };
         let file = self.contents.open(digest).map_err(|source| {
-            self.blob_failed(&node.path, digest, source);
+            self.blob_failed(&node.path(), digest, source);
             Errno::EIO
         })?;
         rustix::fs::seek(&*file, target).map_err(|errno| Errno::from_i32(errno.raw_os_error()))
@@ -136,7 +135,7 @@ impl TreeFs {
     fn xattr(&self, node: &Node, name: &[u8]) -> Option<Vec<u8>> {
         let visible = self.markers.unescape(name)?;
         let value = node
-            .entry
+            .entry()
             .attrs
             .xattrs
             .as_ref()
@@ -148,7 +147,7 @@ impl TreeFs {
     /// All names, each with a final NUL. Without `trusted.*` in a user namespace, where nobody could read their values and
     /// every copy-up would fail on them.
     fn xattr_names(&self, node: &Node) -> Vec<u8> {
-        let xattrs = node.entry.attrs.xattrs.iter().flat_map(|xattrs| xattrs.keys());
+        let xattrs = node.entry().attrs.xattrs.iter().flat_map(|xattrs| xattrs.keys());
         let readable =
             xattrs.filter(|name| self.markers == Markers::Trusted || !name.starts_with(b"trusted."));
         let mut names = Vec::new();
@@ -214,7 +213,7 @@ impl Filesystem for TreeFs {
         match self.node(number) {
             Ok(node) => {
                 node.ask(Kind::Target);
-                match &node.entry.node {
+                match &node.entry().node {
                     TreeNode::Symlink(target) => reply.data(target),
                     _ => reply.error(Errno::EINVAL),
                 }
@@ -243,12 +242,12 @@ impl Filesystem for TreeFs {
             Err(errno) => return reply.error(errno),
         };
         node.ask(Kind::Content);
-        let TreeNode::File { digest, size: end } = &node.entry.node else {
+        let TreeNode::File { digest, size: end } = &node.entry().node else {
             return reply.error(Errno::EINVAL);
         };
         match end.saturating_sub(offset).min(size.into()) {
             0 => reply.data(&[]),
-            length => self.send(&node.path, digest, offset, length as usize, reply),
+            length => self.send(&node.path(), digest, offset, length as usize, reply),
         }
     }
 

@@ -9,7 +9,7 @@ use std::{
 
 use fuser::SessionACL;
 use wharf_oci::Digest;
-use wharf_tree::{Tree, TreePath, readset::ReadSet};
+use wharf_tree::{Tree, TreePath, readset::PathSet};
 
 use crate::{
     blobs::BlobOpen,
@@ -54,7 +54,6 @@ impl Default for ServeOptions {
 
 /// A server that has no connection yet. Making it costs a walk of the tree: do that while the sandbox starts.
 pub struct Server {
-    tree: Arc<Tree>,
     root: u16,
     threads: usize,
     fs: TreeFs,
@@ -62,13 +61,9 @@ pub struct Server {
 
 impl Server {
     /// Gets ready to serve `tree` with contents from `blobs`.
-    pub fn new(
-        tree: Arc<Tree>,
-        blobs: Arc<dyn BlobOpen>,
-        options: &ServeOptions,
-    ) -> Result<Self, ServeError> {
+    pub fn new(tree: &Tree, blobs: Arc<dyn BlobOpen>, options: &ServeOptions) -> Result<Self, ServeError> {
         memory::keep_large_buffers_apart();
-        let served = with_mount_points(&tree, &options.mounts)?;
+        let served = with_mount_points(tree, &options.mounts)?;
         let survey = Survey::new(&served, &options.owners)?;
         let shared = Shared {
             nodes: Nodes::new(served.root),
@@ -83,7 +78,6 @@ impl Server {
             owners: options.owners.clone(),
         };
         Ok(Self {
-            tree,
             root: options.root,
             threads: options.threads.max(1),
             fs,
@@ -102,7 +96,6 @@ impl Server {
         let server = thread::Builder::new().name("rootfs".into());
         let server = server.spawn(|| fuse.run()).map_err(ServeError::Handshake)?;
         Ok(Session {
-            tree: self.tree,
             root: self.root,
             shared,
             server,
@@ -112,27 +105,24 @@ impl Server {
 
 /// A server at work. It ends by itself when the last process that can see the mount is gone.
 pub struct Session {
-    tree: Arc<Tree>,
     root: u16,
     shared: Arc<Shared>,
     server: JoinHandle<io::Result<()>>,
 }
 
 impl Session {
-    /// Waits for the end of the connection and gives what was read. Call it after the last process of the step is gone.
+    /// Waits for the end of the connection and gives what was asked: to be recorded ([`PathSet::record`]) with the tree itself and not with
+    /// what was served, for a mount point that the tree lacks was absent. Call it after the last process of the step is gone.
     /// An error means that some request was not answered as the tree says: the step's result must not be kept. After an
     /// abort this waits for contents that are still being fetched, so for as long as [`BlobOpen::open`] may take.
-    pub fn finish(self) -> Result<ReadSet, ServeError> {
+    pub fn finish(self) -> Result<PathSet, ServeError> {
         let panicked = |_| Err(io::Error::other("the server panicked"));
         let ended = self.server.join().unwrap_or_else(panicked);
         self.shared.health.verdict()?;
         ended.map_err(ServeError::Connection)?;
         // The server's threads are gone and nobody else has it.
         let shared = Arc::into_inner(self.shared).ok_or(ServeError::Aborted)?;
-        let asked = shared.nodes.into_path_set(self.root);
-        // The answers are those of the tree itself, not of what was served: a mount point that it lacks was absent.
-        let trees = vec![&*self.tree; usize::from(self.root) + 1];
-        Ok(asked.record(&trees))
+        Ok(shared.nodes.into_path_set(self.root))
     }
 
     /// A handle that ends the session from elsewhere.

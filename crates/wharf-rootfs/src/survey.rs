@@ -1,6 +1,6 @@
 //! One walk over a tree before it is served: what the server may spare the kernel, and whether it can be served at all.
 
-use wharf_tree::{Attrs, Dir, Tree, TreePath};
+use wharf_tree::{Dir, Glimpse, Name, Tree, TreePath};
 
 use crate::{
     inodes::{Inodes, PathHash},
@@ -28,7 +28,7 @@ impl Survey {
             owners,
             hashes: Vec::with_capacity(summary.entries as usize),
         };
-        walk.owner(&tree.root.attrs, TreePath::root)?;
+        walk.owner(tree.root.attrs.uid, tree.root.attrs.gid, TreePath::root)?;
         walk.dir(tree.dir(), PathHash::ROOT, &TreePath::root())?;
         Ok(Self {
             inodes: Inodes::new(tree, walk.hashes),
@@ -45,25 +45,23 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     fn dir(&mut self, dir: &Dir, hash: PathHash, path: &TreePath) -> Result<(), ServeError> {
-        for (name, entry) in dir.entries() {
-            let hash = hash.join(name.as_bytes());
+        dir.glimpse(&mut |Glimpse { name, uid, gid, dir }| {
+            let hash = hash.join(name);
             self.hashes.push(hash.number());
-            self.owner(&entry.attrs, || path.join(name))?;
-            if let Some(dir) = entry.node.as_dir() {
-                self.dir(dir, hash, &path.join(name))?;
-            }
-        }
-        Ok(())
+            let path = || path.join(&Name::new(name).expect("an entry has a name"));
+            self.owner(uid, gid, path)?;
+            dir.map_or(Ok(()), |dir| self.dir(dir, hash, &path()))
+        })
     }
 
-    fn owner(&self, attrs: &Attrs, path: impl FnOnce() -> TreePath) -> Result<(), ServeError> {
-        if self.owners.knows(attrs.uid, attrs.gid) {
+    fn owner(&self, uid: u32, gid: u32, path: impl FnOnce() -> TreePath) -> Result<(), ServeError> {
+        if self.owners.knows(uid, gid) {
             return Ok(());
         }
         Err(ServeError::UnmappedOwner {
             path: path(),
-            uid: attrs.uid,
-            gid: attrs.gid,
+            uid,
+            gid,
         })
     }
 }
@@ -72,7 +70,7 @@ impl Walk<'_> {
 mod tests {
     use std::{collections::BTreeMap, sync::Arc};
 
-    use wharf_tree::{Entry, Mtime, Name};
+    use wharf_tree::{Attrs, Entry, Mtime};
 
     use super::*;
     use crate::owners::IdRange;

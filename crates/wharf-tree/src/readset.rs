@@ -10,21 +10,25 @@
 mod answer;
 mod ask;
 mod decode;
+mod difference;
 mod encode;
 mod key;
+mod told;
 
-use std::collections::{BTreeMap, btree_map::Entry};
+use std::collections::BTreeMap;
 
 pub use answer::{Answer, FileType, Listing, Presence, Stat};
 pub use ask::{Asked, Kind};
 pub use decode::ReadSetError;
-pub use key::{PathSetDigest, ReadSetDigest, StrongKey};
+pub use difference::Difference;
+pub use key::{PathSetDigest, ReadSetDigest, StrongKey, strong_key};
+pub use told::{ReadSet, Told};
 
-use self::answer::Answerer;
-use crate::{FollowLast, Mtime, Tree, TreePath, Visit};
+use self::{answer::Answerer, encode::Writer};
+use crate::{FollowLast, Tree, TreePath, Visit};
 
 /// A path in one of a step's roots.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Place {
     /// 0 is the step's own root, n its n-th bind mount.
     pub root: u16,
@@ -79,27 +83,35 @@ impl PathSet {
     /// What these trees answer: `trees[n]` is root n. A root that is missing answers as if it were empty of everything.
     pub fn answer(&self, trees: &[&Tree]) -> ReadSet {
         let mut answerer = Answerer::new(trees);
-        let places = self.places.iter();
-        ReadSet {
-            places: places
-                .map(|(place, asked)| (place.clone(), answerer.told(place, asked)))
-                .collect(),
+        let mut writer = Writer::default();
+        for (place, asked) in &self.places {
+            let entry = answerer.find(place);
+            answerer.write(&mut writer, place, entry, asked);
         }
+        ReadSet::written(writer)
     }
 
     /// Like [`PathSet::answer`], for the trees that were asked in the first place: a question about something that these
     /// lack was a look-up that should have found nothing. So it is with a mount point that was only served.
     pub fn record(self, trees: &[&Tree]) -> ReadSet {
         let mut answerer = Answerer::new(trees);
+        let mut writer = Writer::default();
         let absent = Asked::from_iter([Kind::Absent]);
-        let told = self.places.into_iter().map(|(place, asked)| {
-            let asked = answerer.find(&place).map_or(&absent, |_| &asked);
-            let told = answerer.told(&place, asked);
-            (place, told)
-        });
-        ReadSet {
-            places: told.collect(),
+        for (place, asked) in self.places {
+            let entry = answerer.find(&place);
+            let asked = if entry.is_some() { &asked } else { &absent };
+            answerer.write(&mut writer, &place, entry, asked);
         }
+        ReadSet::written(writer)
+    }
+}
+
+impl IntoIterator for PathSet {
+    type Item = (Place, Asked);
+    type IntoIter = std::collections::btree_map::IntoIter<Place, Asked>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.places.into_iter()
     }
 }
 
@@ -111,109 +123,6 @@ impl FromIterator<(Place, Asked)> for PathSet {
             places: asked.collect(),
         }
     }
-}
-
-/// What was told about one place.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Told {
-    /// Questions and answers, in the order of the kinds.
-    pub answers: Box<[(Kind, Answer)]>,
-    /// The modification time, of a regular file whose content or status was asked. It is part of no key.
-    pub mtime: Option<Mtime>,
-}
-
-impl Told {
-    /// The answer to one question.
-    pub fn get(&self, kind: &Kind) -> Option<&Answer> {
-        let found = self.answers.binary_search_by(|(asked, _)| asked.cmp(kind)).ok()?;
-        Some(&self.answers[found].1)
-    }
-
-    /// The questions alone.
-    pub fn asked(&self) -> Asked {
-        self.answers.iter().map(|(kind, _)| kind.clone()).collect()
-    }
-
-    fn merge(&mut self, other: Self) {
-        let mut answers = std::mem::take(&mut self.answers).into_vec();
-        answers.extend(other.answers);
-        answers.sort_by(|(a, _), (b, _)| a.cmp(b));
-        answers.dedup_by(|(a, _), (b, _)| a == b);
-        self.answers = answers.into();
-        self.mtime = self.mtime.or(other.mtime);
-    }
-}
-
-/// What a step asked and was told. Sorted by root, then path.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct ReadSet {
-    places: BTreeMap<Place, Told>,
-}
-
-impl ReadSet {
-    /// Places and what was told about each.
-    pub fn places(&self) -> impl ExactSizeIterator<Item = (&Place, &Told)> {
-        self.places.iter()
-    }
-
-    /// What was told about one place.
-    pub fn get(&self, place: &Place) -> Option<&Told> {
-        self.places.get(place)
-    }
-
-    /// The questions alone.
-    pub fn path_set(&self) -> PathSet {
-        let places = self.places.iter();
-        places
-            .map(|(place, told)| (place.clone(), told.asked()))
-            .collect()
-    }
-
-    /// Adds another set's answers: those of a bind mount, or what a commit found out. Both must be about the same trees.
-    pub fn merge(&mut self, other: Self) {
-        for (place, told) in other.places {
-            match self.places.entry(place) {
-                Entry::Vacant(vacant) => drop(vacant.insert(told)),
-                Entry::Occupied(mut occupied) => occupied.get_mut().merge(told),
-            }
-        }
-    }
-
-    /// This set with the times that `earlier` remembers of files of the step's own root, where both remember one.
-    #[must_use]
-    pub fn with_times_of(mut self, earlier: &Self) -> Self {
-        for (place, told) in &mut self.places {
-            let before = earlier.get(place).filter(|_| place.root == 0);
-            if let (Some(mtime), Some(before)) = (&mut told.mtime, before.and_then(|before| before.mtime)) {
-                *mtime = before;
-            }
-        }
-        self
-    }
-
-    /// Where `other`, the answers of other trees to the same questions, differs: in the order of places.
-    pub fn differences<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = Difference<'a>> {
-        self.places.iter().flat_map(move |(place, told)| {
-            let others = other.get(place);
-            told.answers.iter().filter_map(move |(kind, was)| {
-                let is = others.and_then(|others| others.get(kind))?;
-                (was != is).then_some(Difference { place, kind, was, is })
-            })
-        })
-    }
-}
-
-/// A question that two trees answer differently.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Difference<'a> {
-    /// Where.
-    pub place: &'a Place,
-    /// What was asked.
-    pub kind: &'a Kind,
-    /// The recorded answer.
-    pub was: &'a Answer,
-    /// The other tree's answer.
-    pub is: &'a Answer,
 }
 
 #[cfg(test)]

@@ -52,7 +52,7 @@ impl Processes {
         }
         let mut running = self.sandbox.start(&complete(process, root), io)?;
         let session = if rung == Rung::Fuse {
-            Some(self.serve(process, served, &mut running)?)
+            Some(self.serve(process, &served, &mut running)?)
         } else {
             None
         };
@@ -67,7 +67,7 @@ impl Processes {
     pub(super) fn serve(
         &self,
         process: &Process<'_>,
-        served: Arc<wharf_tree::Tree>,
+        served: &wharf_tree::Tree,
         running: &mut Running,
     ) -> Result<Session, ProcessError> {
         let options = ServeOptions {

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use wharf_rootfs::{Commit, CommitError, CommitOptions, Found, Markers, MountKind, MountPoint, Owners};
 use wharf_sandbox::{Entry, Sandbox};
 use wharf_store::Store;
-use wharf_tree::{Layer, Tree, TreePath, readset::ReadSet};
+use wharf_tree::{Layer, Tree, TreePath, readset::PathSet};
 
 use super::exchange::{
     ExchangeError, StoreAddress, ask, chain, leave_tree, raw_path, read, serve, take_tree, write,
@@ -56,7 +56,7 @@ pub enum CommitJobError {
 
 impl CommitJob<'_> {
     /// Commits in this process.
-    pub(super) fn run_here(&self, store: &Store) -> Result<(Layer, ReadSet), CommitJobError> {
+    pub(super) fn run_here(&self, store: &Store) -> Result<(Layer, PathSet), CommitJobError> {
         let options = CommitOptions {
             root: 0,
             mounts: self.mounts.to_vec(),
@@ -74,7 +74,7 @@ impl CommitJob<'_> {
         sandbox: &Sandbox,
         store: &Store,
         scratch: &Path,
-    ) -> Result<(Layer, ReadSet), CommitJobError> {
+    ) -> Result<(Layer, PathSet), CommitJobError> {
         leave_tree(scratch, self.lower)?;
         let request = Request {
             store: StoreAddress::of(store),
@@ -93,15 +93,15 @@ impl CommitJob<'_> {
     }
 }
 
-/// The layer and the read set that the process inside left in `scratch`.
-fn take_result(scratch: &Path) -> Result<(Layer, ReadSet), ExchangeError> {
+/// The layer and the path set that the process inside left in `scratch`.
+fn take_result(scratch: &Path) -> Result<(Layer, PathSet), ExchangeError> {
     let damaged = |what| ExchangeError::Damaged { what };
     let pack = read(&scratch.join("layer.pack"))?;
-    let mut layer = Layer::from_pack(&pack).map_err(|_| damaged("the layer"))?;
+    let mut layer = Layer::from_pack(pack).map_err(|_| damaged("the layer"))?;
     layer
-        .apply_times(&read(&scratch.join("layer.times"))?)
+        .apply_times(read(&scratch.join("layer.times"))?)
         .map_err(|_| damaged("the layer's times"))?;
-    let writes = ReadSet::from_bytes(&read(&scratch.join("writes"))?).map_err(|_| damaged("the read set"))?;
+    let writes = PathSet::from_bytes(&read(&scratch.join("writes"))?).map_err(|_| damaged("the path set"))?;
     Ok((layer, writes))
 }
 

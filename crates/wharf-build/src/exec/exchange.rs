@@ -102,9 +102,9 @@ pub(super) fn leave_tree(dir: &Path, tree: &Tree) -> Result<(), ExchangeError> {
 /// The tree that the other side left in `dir`.
 pub(super) fn take_tree(dir: &Path) -> Result<Tree, ExchangeError> {
     let damaged = || ExchangeError::Damaged { what: "the tree" };
-    let mut tree = Tree::from_pack(&read(&dir.join("tree.pack"))?).map_err(|_| damaged())?;
+    let mut tree = Tree::from_pack(read(&dir.join("tree.pack"))?).map_err(|_| damaged())?;
     let times = read(&dir.join("tree.times"))?;
-    tree.apply_times(&times).map_err(|_| damaged())?;
+    tree.apply_times(times).map_err(|_| damaged())?;
     Ok(tree)
 }
 

@@ -181,15 +181,24 @@ impl StepMounts {
 
     /// What was asked of one root, the grafted one, as questions to the roots that it was made of. What writes below a bind mount
     /// presume is no matter, for they are thrown away; what they saw there was read.
-    pub fn by_root(&self, reads: &PathSet, writes: &PathSet) -> PathSet {
-        let mut by_root = PathSet::default();
-        for (place, asked) in reads.places() {
-            by_root.ask_all(self.origin(place), asked);
-        }
-        for (place, asked) in writes.places() {
+    pub fn by_root(&self, reads: PathSet, writes: PathSet) -> PathSet {
+        let mut by_root = if self.trees.is_empty() {
+            reads
+        } else {
+            self.translated(reads)
+        };
+        for (place, asked) in writes {
             if self.mounted_at(&place.path).is_none() {
-                by_root.ask_all(place.clone(), asked);
+                by_root.ask_all(place, &asked);
             }
+        }
+        by_root
+    }
+
+    fn translated(&self, reads: PathSet) -> PathSet {
+        let mut by_root = PathSet::default();
+        for (place, asked) in reads {
+            by_root.ask_all(self.origin(place), &asked);
         }
         by_root
     }
@@ -210,9 +219,9 @@ impl StepMounts {
     }
 
     /// Where a path of the grafted root comes from.
-    fn origin(&self, place: &Place) -> Place {
+    fn origin(&self, place: Place) -> Place {
         let Some((number, mount)) = self.mounted_at(&place.path) else {
-            return place.clone();
+            return place;
         };
         let below = place.path.strip_prefix(&mount.target).unwrap_or_default();
         Place {

@@ -21,10 +21,7 @@ use wharf_sandbox::{
 };
 use wharf_solver::Cancel;
 use wharf_store::{Store, StoreError, WorkDir};
-use wharf_tree::{
-    Layer, Tree, TreeDigest, merge,
-    readset::{PathSet, ReadSet},
-};
+use wharf_tree::{Layer, Tree, TreeDigest, merge, readset::PathSet};
 
 use super::{
     checkout::{CheckoutJob, CheckoutJobError},
@@ -152,7 +149,7 @@ impl Processes {
             });
         }
         let (layer, writes) = self.commit(process, &scratch, rung)?;
-        let asked = reads.map(|reads| process.mounts.by_root(&reads.path_set(), &writes.path_set()));
+        let asked = reads.map(|reads| process.mounts.by_root(reads, writes));
         Ok(Finished {
             exit,
             layer: process.mounts.without_mounted(layer),
@@ -195,14 +192,14 @@ impl Processes {
         scratch: &Scratch,
         log: LogSink<'_>,
         cancel: &Cancel,
-    ) -> Result<(Exit, Option<ReadSet>), ProcessError> {
+    ) -> Result<(Exit, Option<PathSet>), ProcessError> {
         wharf_rootfs::prepare_upper(&scratch.upper, served, self.markers(process), &self.owners())?;
         let root = SandboxRoot::FuseOverlay {
             upper: scratch.upper.clone(),
             work: scratch.overlay.clone(),
         };
         let (mut running, output) = self.start(process, root)?;
-        let session = self.serve(process, Arc::clone(served), &mut running)?;
+        let session = self.serve(process, served, &mut running)?;
         let exit = attend(running, output, log, cancel, Some(&session))?;
         if cancel.is_cancelled() {
             return Err(ProcessError::Interrupted);
@@ -217,7 +214,7 @@ impl Processes {
         scratch: &Scratch,
         log: LogSink<'_>,
         cancel: &Cancel,
-    ) -> Result<(Exit, Option<ReadSet>), ProcessError> {
+    ) -> Result<(Exit, Option<PathSet>), ProcessError> {
         wharf_rootfs::prepare_upper(&scratch.upper, served, self.markers(process), &self.owners())?;
         let lower = scratch.lower();
         self.write_out(process, served, &lower, Some(self.markers(process)))?;
@@ -237,7 +234,7 @@ impl Processes {
         scratch: &Scratch,
         log: LogSink<'_>,
         cancel: &Cancel,
-    ) -> Result<(Exit, Option<ReadSet>), ProcessError> {
+    ) -> Result<(Exit, Option<PathSet>), ProcessError> {
         self.write_out(process, served, &scratch.upper, None)?;
         let (running, output) = self.start(
             process,
@@ -280,7 +277,7 @@ impl Processes {
         process: &Process<'_>,
         scratch: &Scratch,
         rung: Rung,
-    ) -> Result<(Layer, ReadSet), ProcessError> {
+    ) -> Result<(Layer, PathSet), ProcessError> {
         let job = CommitJob {
             dir: &scratch.upper,
             lower: process.tree,

@@ -111,11 +111,12 @@ impl Engine {
     ) -> Result<(Vec<Change>, u64), StepFailure> {
         let mut changes: Vec<Change> = Vec::new();
         let mut count = 0;
-        let mut last: Option<&Place> = None;
+        let mut last: Option<Place> = None;
         for difference in was.differences(is) {
-            if last.replace(difference.place) == Some(difference.place) {
+            if last.as_ref() == Some(&difference.place) {
                 continue;
             }
+            last = Some(difference.place.clone());
             count += 1;
             if changes.len() < SHOWN {
                 changes.push(self.change(task, &difference)?);
@@ -124,12 +125,8 @@ impl Engine {
         Ok((changes, count))
     }
 
-    fn change(
-        &self,
-        task: &Task<'_, StepOutput>,
-        difference: &Difference<'_>,
-    ) -> Result<Change, StepFailure> {
-        let place = difference.place;
+    fn change(&self, task: &Task<'_, StepOutput>, difference: &Difference) -> Result<Change, StepFailure> {
+        let place = &difference.place;
         Ok(Change {
             path: shown(&place.path, place.root),
             root: place.root.into(),
@@ -142,7 +139,7 @@ impl Engine {
     fn responsible(
         &self,
         task: &Task<'_, StepOutput>,
-        difference: &Difference<'_>,
+        difference: &Difference,
     ) -> Result<Option<StepId>, StepFailure> {
         let Op::Run(run) = &task.step.op else {
             return Ok(None);
@@ -182,8 +179,8 @@ fn shown(path: &TreePath, root: u16) -> String {
     }
 }
 
-fn kind_of(difference: &Difference<'_>) -> ChangeKind {
-    match (difference.was, difference.is) {
+fn kind_of(difference: &Difference) -> ChangeKind {
+    match (&difference.was, &difference.is) {
         (Answer::Absent, _) => ChangeKind::Appeared,
         (_, Answer::Absent) => ChangeKind::Disappeared,
         (Answer::Present(was), Answer::Present(is)) if was.file_type != is.file_type => ChangeKind::Type,
@@ -209,8 +206,8 @@ fn names_only_in(these: &Listing, others: &Listing) -> Vec<String> {
 }
 
 /// A name that a listing has now and had not before.
-fn added(difference: &Difference<'_>) -> Option<Name> {
-    match (difference.was, difference.is) {
+fn added(difference: &Difference) -> Option<Name> {
+    match (&difference.was, &difference.is) {
         (Answer::Listing(was), Answer::Listing(is)) => only_in(is, was).next().cloned(),
         _ => None,
     }

@@ -13,10 +13,7 @@ use wharf_graph::Op;
 use wharf_oci::Digest;
 use wharf_solver::Task;
 use wharf_store::{ActionResult, LayerId, MemoKey, Root as Kept};
-use wharf_tree::{
-    Layer, Mtime, Tree, TreePath,
-    readset::{Place, ReadSet},
-};
+use wharf_tree::{Layer, Mtime, Tree, TreePath, readset::ReadSet};
 
 use super::{
     Engine, StepFailure, StepOutput,
@@ -197,20 +194,22 @@ fn standing_question(parent: &StepOutput, reads: &Digest) -> Option<MemoKey> {
     Some(MemoKey::new("times put back 1", &parts))
 }
 
-/// The files of the step's own root whose times are others than remembered. What lies behind bind mounts is in no image.
+/// The remembered times of the step's own root. What lies behind bind mounts is in no image.
+fn own_times(reads: &ReadSet) -> impl Iterator<Item = (TreePath, Mtime)> {
+    let own = reads.places().take_while(|(place, _)| place.root == 0);
+    own.filter_map(|(place, told)| Some((place.path, told.mtime?)))
+}
+
+/// The files of the step's own root whose times are others than remembered.
 fn other_times(reads: &ReadSet, tree: &Tree) -> Vec<(TreePath, Mtime)> {
-    let remembered = reads.places().take_while(|(place, _)| place.root == 0);
-    remembered
-        .filter_map(|(place, told)| {
-            let (mtime, entry) = (told.mtime?, tree.get(&place.path)?);
-            (entry.mtime != mtime).then(|| (place.path.clone(), mtime))
-        })
+    own_times(reads)
+        .filter(|(path, mtime)| tree.get(path).is_some_and(|entry| entry.mtime != *mtime))
         .collect()
 }
 
 /// What the steps above a layer remember, read once.
 #[derive(Default)]
-struct Remembered(BTreeMap<Digest, Option<ReadSet>>);
+struct Remembered(BTreeMap<Digest, Option<BTreeMap<TreePath, Mtime>>>);
 
 impl Remembered {
     /// Whether one of `makers` saw `path` with another time.
@@ -221,10 +220,6 @@ impl Remembered {
         path: &TreePath,
         mtime: Mtime,
     ) -> Result<bool, StepFailure> {
-        let place = Place {
-            root: 0,
-            path: path.clone(),
-        };
         for maker in makers {
             let Work::Ran(read_set) = maker.work else {
                 continue;
@@ -234,12 +229,15 @@ impl Remembered {
             };
             let reads = match self.0.entry(digest) {
                 Entry::Occupied(known) => known.into_mut(),
-                Entry::Vacant(new) => new.insert(engine.read_set(&digest)?),
+                Entry::Vacant(new) => {
+                    let reads = engine.read_set(&digest)?;
+                    new.insert(reads.map(|reads| own_times(&reads).collect()))
+                }
             };
-            match reads.as_ref().map(|reads| reads.get(&place)) {
+            match reads.as_ref().map(|times| times.get(path)) {
                 // What it saw is lost: it may have been this.
                 None => return Ok(true),
-                Some(Some(told)) if told.mtime.is_some_and(|seen| seen != mtime) => return Ok(true),
+                Some(Some(seen)) if *seen != mtime => return Ok(true),
                 Some(_) => {}
             }
         }

@@ -16,7 +16,7 @@ use wharf_solver::{Hit, Task};
 use wharf_store::{ActionKey, ActionResult};
 use wharf_tree::{
     FollowLast, Tree,
-    readset::{PathSet, PathSetDigest, ReadSet},
+    readset::{self, PathSetDigest, ReadSet},
 };
 
 use super::{Engine, StepFailure, StepOutput, identity::resolve_user};
@@ -126,11 +126,10 @@ impl Engine {
             return Ok(None);
         };
         // One that cannot be read is of another version: a miss.
-        let Ok(questions) = PathSet::from_bytes(&bytes) else {
-            return Ok(None);
-        };
-        let key = questions.strong_key(&family.key.0, PathSetDigest(set), &family.trees());
-        Ok(self.store.result(&ActionKey(key.0))?)
+        match readset::strong_key(&bytes, &family.key.0, PathSetDigest(set), &family.trees()) {
+            Ok(key) => Ok(self.store.result(&ActionKey(key.0))?),
+            Err(_) => Ok(None),
+        }
     }
 
     /// Lays the layer of `result` on the step's root, if it fits in every respect, and keeps that under the exact key.
@@ -171,8 +170,8 @@ impl Engine {
         let Some(reads) = self.reads_of(result)? else {
             return Ok(());
         };
-        let set = self.store.put_path_set(&reads.path_set().to_bytes())?;
-        let key = ActionKey(reads.strong_key(&family.key.0).0);
+        let set = self.store.put_path_set(&reads.path_set_bytes())?;
+        let key = ActionKey(reads.strong_key(&family.key.0, PathSetDigest(set)).0);
         self.store.put_result(&ActionResult {
             key,
             ..result.clone()

@@ -2,7 +2,7 @@
 //! another one if that gives the same answers, and must be what a run there would have left.
 
 use wharf_oci::Digest;
-use wharf_tree::{merge, regraft};
+use wharf_tree::{merge, readset::strong_key, regraft};
 
 use crate::{
     needs_mounts,
@@ -22,11 +22,11 @@ fn check(script: &str, before: &[(&str, Item<'_>)], after: &[(&str, Item<'_>)], 
     let read = recorded.all();
     let family = Digest::of(FAMILY);
     let set = read.path_set();
-    let key = set.strong_key(&family, set.digest(), &[&new.tree]);
+    let key = strong_key(&set.to_bytes(), &family, set.digest(), &[&new.tree]).expect("its own bytes");
     let answers = set.answer(&[&new.tree]);
     let differences: Vec<_> = read.differences(&answers).collect();
     assert_eq!(
-        key == read.strong_key(&family),
+        key == read.strong_key(&family, set.digest()),
         reused,
         "{script}: {differences:#?}"
     );

@@ -84,7 +84,7 @@ fn two_threads_serve_while_one_waits() {
 fn a_descriptor_that_is_no_mount_is_an_error() {
     needs_mounts!();
     let step = Step::new(&[]);
-    let server = || Server::new(step.tree.clone(), step.blobs.clone(), &ServeOptions::default()).unwrap();
+    let server = || Server::new(&step.tree, step.blobs.clone(), &ServeOptions::default()).unwrap();
     for path in ["/dev/fuse", "/dev/null"] {
         let file = fs::File::options()
             .read(true)
@@ -119,7 +119,7 @@ fn owners_that_the_namespace_lacks_are_refused() {
         ..ServeOptions::default()
     };
     let step = Step::new(&[("f", Owner("text", 33))]);
-    let error = Server::new(step.tree, std::sync::Arc::new(Nothing), &options)
+    let error = Server::new(&step.tree, std::sync::Arc::new(Nothing), &options)
         .err()
         .unwrap();
     assert!(

@@ -4,7 +4,10 @@ use std::{collections::HashMap, sync::Arc};
 
 use wharf_oci::Digest;
 
-use super::{Asked, Kind, Place, Told};
+use super::{
+    Asked, Kind, Place,
+    encode::{self, Writer},
+};
 use crate::{Device, Dir, Entry, Mtime, Name, Node, Tree, TreePath, Xattrs};
 
 /// The type of a file, as `d_type` says it.
@@ -104,7 +107,10 @@ fn remembered_time(entry: &Entry, asked: &Asked) -> Option<Mtime> {
 pub(super) struct Answerer<'a> {
     trees: &'a [&'a Tree],
     links: Vec<HashMap<&'a TreePath, &'a [TreePath]>>,
-    parent: Option<(u16, Vec<u8>, Option<Arc<Dir>>)>,
+    root: u16,
+    parent: Vec<u8>,
+    /// The directory at `parent` of that root.
+    dir: Option<&'a Arc<Dir>>,
 }
 
 impl<'a> Answerer<'a> {
@@ -118,44 +124,57 @@ impl<'a> Answerer<'a> {
         Self {
             trees,
             links: links.collect(),
-            parent: None,
-        }
-    }
-
-    /// The answers to all questions about a place.
-    pub(super) fn told(&mut self, place: &Place, asked: &Asked) -> Told {
-        let found = self.find(place);
-        let answer = |kind: Kind| {
-            let answer = self.answer(place, found.as_ref(), &kind);
-            (kind, answer)
-        };
-        Told {
-            answers: asked.kinds().map(answer).collect(),
-            mtime: found.as_ref().and_then(|entry| remembered_time(entry, asked)),
+            root: 0,
+            parent: Vec::new(),
+            dir: trees.first().map(|tree| tree.dir()),
         }
     }
 
     /// The entry at a place.
-    pub(super) fn find(&mut self, place: &Place) -> Option<Entry> {
-        let tree = self.trees.get(usize::from(place.root))?;
+    pub(super) fn find(&mut self, place: &Place) -> Option<&'a Entry> {
+        let tree: &'a Tree = self.trees.get(usize::from(place.root))?;
         let path = place.path.as_bytes();
         let Some(name) = place.path.file_name() else {
-            return Some(tree.root.clone());
+            return Some(&tree.root);
         };
         let parent = &path[..path.len().saturating_sub(name.len() + 1)];
-        let known = self
-            .parent
-            .as_ref()
-            .is_some_and(|(root, known, _)| *root == place.root && known == parent);
-        if !known {
-            self.parent = Some((place.root, parent.to_vec(), walk(tree, parent)));
+        if self.root != place.root || self.parent != parent {
+            self.root = place.root;
+            self.parent.clear();
+            self.parent.extend_from_slice(parent);
+            self.dir = walk(tree, parent);
         }
-        let (.., dir) = self.parent.as_ref()?;
-        dir.as_ref()?.get(name).cloned()
+        self.dir?.get(name)
     }
 
-    /// The answer to one question about the entry that [`Self::find`] found at `place`.
-    pub(super) fn answer(&self, place: &Place, entry: Option<&Entry>, kind: &Kind) -> Answer {
+    /// Questions and answers about the entry that [`Self::find`] found at `place`.
+    pub(super) fn write(&self, writer: &mut Writer, place: &Place, entry: Option<&Entry>, asked: &Asked) {
+        writer.questions(place, asked);
+        for kind in asked.kinds() {
+            self.write_answer(writer.bytes(), place, entry, &kind);
+        }
+        writer.time(entry.and_then(|entry| remembered_time(entry, asked)));
+    }
+
+    /// One answer, as [`encode::answer`] writes it.
+    pub(super) fn write_answer(
+        &self,
+        bytes: &mut Vec<u8>,
+        place: &Place,
+        entry: Option<&Entry>,
+        kind: &Kind,
+    ) {
+        match (kind, entry.map(|entry| &entry.node)) {
+            // No name is copied.
+            (Kind::Listing, Some(Node::Dir(dir, _))) => {
+                let names = typed(dir).map(|(name, file_type)| (name.as_bytes(), file_type));
+                encode::listing(bytes, typed(dir).count(), names);
+            }
+            _ => encode::answer(bytes, &self.answer(place, entry, kind)),
+        }
+    }
+
+    fn answer(&self, place: &Place, entry: Option<&Entry>, kind: &Kind) -> Answer {
         let Some((entry, file_type)) = entry.and_then(|entry| Some((entry, FileType::of(&entry.node)?)))
         else {
             return Answer::Absent;
@@ -175,7 +194,6 @@ impl<'a> Answerer<'a> {
                 links: self.links(place),
             }),
             (Kind::Target, Node::Symlink(target)) => Answer::Target(target.clone()),
-            (Kind::Listing, Node::Dir(dir, _)) => Answer::Listing(listing(dir)),
             (Kind::Content, Node::File { digest, .. }) => Answer::Content(*digest),
             (Kind::Target | Kind::Listing | Kind::Content, _) => Answer::Unfit,
         }
@@ -189,12 +207,12 @@ impl<'a> Answerer<'a> {
 }
 
 /// The directory at `path`, through no symbolic link.
-fn walk(tree: &Tree, path: &[u8]) -> Option<Arc<Dir>> {
+fn walk<'t>(tree: &'t Tree, path: &[u8]) -> Option<&'t Arc<Dir>> {
     let mut dir = tree.dir();
     for name in path.split(|byte| *byte == b'/').filter(|name| !name.is_empty()) {
         dir = dir.get(name)?.node.as_dir()?;
     }
-    Some(dir.clone())
+    Some(dir)
 }
 
 fn presence(entry: &Entry, file_type: FileType) -> Presence {
@@ -220,9 +238,8 @@ fn size(node: &Node) -> u64 {
     }
 }
 
-fn listing(dir: &Dir) -> Listing {
-    let typed = dir.entries().iter();
-    typed
-        .filter_map(|(name, entry)| Some((name.clone(), FileType::of(&entry.node)?)))
-        .collect()
+/// The names of a directory and their types.
+fn typed(dir: &Dir) -> impl Iterator<Item = (&Name, FileType)> {
+    let entries = dir.entries().iter();
+    entries.filter_map(|(name, entry)| Some((name, FileType::of(&entry.node)?)))
 }

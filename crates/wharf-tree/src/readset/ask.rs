@@ -53,7 +53,12 @@ const PLAIN: [Kind; 7] = [
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Asked {
     bits: u8,
-    names: BTreeSet<Vec<u8>>,
+    /// Of single extended attributes.
+    #[allow(
+        clippy::box_collection,
+        reason = "seldom there is one, and there may be a million of these sets"
+    )]
+    names: Option<Box<BTreeSet<Vec<u8>>>>,
 }
 
 impl Asked {
@@ -63,14 +68,14 @@ impl Asked {
         match kind {
             Kind::Xattr(_) if all => return,
             Kind::Xattrs => {
-                self.names.clear();
+                self.names = None;
                 self.bits &= !Kind::Xattr(Vec::new()).bit();
             }
             _ => {}
         }
         self.bits |= kind.bit();
         if let Kind::Xattr(name) = kind {
-            self.names.insert(name);
+            self.names.get_or_insert_default().insert(name);
         }
     }
 
@@ -84,7 +89,7 @@ impl Asked {
     /// Whether this was asked, as such or as part of all extended attributes.
     pub fn has(&self, kind: &Kind) -> bool {
         match kind {
-            Kind::Xattr(name) => self.has(&Kind::Xattrs) || self.names.contains(name),
+            Kind::Xattr(name) => self.has(&Kind::Xattrs) || self.names().any(|asked| asked == name),
             _ => self.bits & kind.bit() != 0,
         }
     }
@@ -92,7 +97,7 @@ impl Asked {
     /// The questions, in order.
     pub fn kinds(&self) -> impl Iterator<Item = Kind> {
         let before = PLAIN[..3].iter().filter(|kind| self.has(kind)).cloned();
-        let names = self.names.iter().cloned().map(Kind::Xattr);
+        let names = self.names().cloned().map(Kind::Xattr);
         let after = PLAIN[3..].iter().filter(|kind| self.has(kind)).cloned();
         before.chain(names).chain(after)
     }
@@ -101,12 +106,17 @@ impl Asked {
         self.bits
     }
 
-    pub(super) const fn names(&self) -> &BTreeSet<Vec<u8>> {
-        &self.names
+    /// The names of single extended attributes, sorted.
+    pub(super) fn names(&self) -> impl ExactSizeIterator<Item = &Vec<u8>> {
+        const NONE: &BTreeSet<Vec<u8>> = &BTreeSet::new();
+        self.names.as_deref().unwrap_or(NONE).iter()
     }
 
-    pub(super) const fn from_parts(bits: u8, names: BTreeSet<Vec<u8>>) -> Self {
-        Self { bits, names }
+    pub(super) fn from_parts(bits: u8, names: BTreeSet<Vec<u8>>) -> Self {
+        Self {
+            bits,
+            names: (!names.is_empty()).then(|| Box::new(names)),
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use wharf_oci::Digest;
 
 use super::{
     Answer, Asked, FileType, Kind, PathSet, Place, Presence, ReadSet, Stat, Told,
-    encode::{FILE_TYPES, PATH_SET_MAGIC, READ_SET_MAGIC, tag},
+    encode::{FILE_TYPES, PATH_SET_MAGIC, READ_SET_MAGIC, Writer, tag, with_head},
 };
 use crate::{Device, Mtime, Name, TreePath, Xattrs};
 
@@ -30,52 +30,109 @@ pub enum ReadSetError {
 impl PathSet {
     /// Reads what [`PathSet::to_bytes`] wrote.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, ReadSetError> {
-        let mut reader = Reader::new(bytes, PATH_SET_MAGIC)?;
-        let mut set = Self::default();
-        let mut before = None;
-        for _ in 0..reader.number()? {
-            let place = reader.place(before.as_ref())?;
-            set.places.insert(place.clone(), reader.asked()?);
-            before = Some(place);
-        }
-        canonical(bytes, &set.to_bytes()).map(|()| set)
+        let mut places = Vec::new();
+        path_set_items(bytes, &mut |place, asked| {
+            places.push((place.clone(), asked.clone()));
+        })?;
+        Ok(Self {
+            places: places.into_iter().collect(),
+        })
     }
 }
 
 impl ReadSet {
     /// Reads what [`ReadSet::to_bytes`] wrote.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, ReadSetError> {
-        let mut reader = Reader::new(bytes, READ_SET_MAGIC)?;
-        let mut set = Self::default();
-        let mut before = None;
-        for _ in 0..reader.number()? {
-            let place = reader.place(before.as_ref())?;
-            set.places.insert(place.clone(), reader.told()?);
-            before = Some(place);
-        }
+        let mut writer = Writer::default();
+        let (mut reader, count) = Reader::new(bytes, READ_SET_MAGIC)?;
+        reader.items(count, Reader::told, &mut |place, told| {
+            writer.told(place, told);
+        })?;
+        let set = Self::written(writer);
         canonical(bytes, &set.to_bytes()).map(|()| set)
     }
 }
 
-/// Order, duplicates, long-winded numbers and trailing bytes all end here.
+/// Tells `visit` the items of a path set. Those before an error are told.
+pub(super) fn path_set_items(
+    bytes: &[u8],
+    visit: &mut dyn FnMut(&Place, &Asked),
+) -> Result<(), ReadSetError> {
+    let mut writer = Writer::default();
+    let (mut reader, count) = Reader::new(bytes, PATH_SET_MAGIC)?;
+    reader.items(count, Reader::asked, &mut |place, asked| {
+        writer.questions(place, asked);
+        visit(place, asked);
+    })?;
+    canonical(bytes, &with_head(PATH_SET_MAGIC, writer))
+}
+
+/// Long-winded numbers, trailing bytes and the like all end here.
 fn canonical(read: &[u8], written: &[u8]) -> Result<(), ReadSetError> {
     (read == written).then_some(()).ok_or(ReadSetError::NotCanonical)
 }
 
-struct Reader<'a> {
+pub(super) struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
 impl<'a> Reader<'a> {
-    fn new(bytes: &'a [u8], magic: [u8; 8]) -> Result<Self, ReadSetError> {
+    /// Behind the head of a set; and how many items follow.
+    fn new(bytes: &'a [u8], magic: [u8; 8]) -> Result<(Self, u64), ReadSetError> {
         if !bytes.starts_with(&magic) {
             return Err(ReadSetError::Magic);
         }
-        Ok(Self {
+        let mut reader = Self {
             bytes,
             at: magic.len(),
-        })
+        };
+        let count = reader.number()?;
+        Ok((reader, count))
+    }
+
+    /// Of items alone.
+    pub(super) const fn of(items: &'a [u8]) -> Self {
+        Self { bytes: items, at: 0 }
+    }
+
+    /// Tells `visit` each item, which `read` reads behind its place. They must be sorted.
+    fn items<T>(
+        &mut self,
+        count: u64,
+        read: impl Fn(&mut Self) -> Result<T, ReadSetError> + Copy,
+        visit: &mut dyn FnMut(&Place, &T),
+    ) -> Result<(), ReadSetError> {
+        let mut place = Place::default();
+        let (mut root, mut path) = (0, Vec::new());
+        for index in 0..count {
+            let item = self.item(&mut place, read)?;
+            if index > 0 && (place.root, place.path.as_bytes()) <= (root, &path[..]) {
+                return Err(ReadSetError::NotCanonical);
+            }
+            visit(&place, &item);
+            root = place.root;
+            path.clear();
+            path.extend_from_slice(place.path.as_bytes());
+        }
+        Ok(())
+    }
+
+    /// The next item. `place` is that of the one before, and then that of this one.
+    pub(super) fn item<T>(
+        &mut self,
+        place: &mut Place,
+        read: impl Fn(&mut Self) -> Result<T, ReadSetError>,
+    ) -> Result<T, ReadSetError> {
+        place.root = self.number_as()?;
+        let shared: usize = self.number_as()?;
+        if shared > place.path.as_bytes().len() {
+            return self.malformed();
+        }
+        let end = self.string()?;
+        let path = place.path.replace_end(shared, end);
+        path.or(Err(ReadSetError::Malformed(self.at)))?;
+        read(self)
     }
 
     fn malformed<T>(&self) -> Result<T, ReadSetError> {
@@ -126,18 +183,6 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn place(&mut self, before: Option<&Place>) -> Result<Place, ReadSetError> {
-        let root = self.number_as()?;
-        let shared: usize = self.number_as()?;
-        let before = before.map(|place| place.path.as_bytes()).unwrap_or_default();
-        let Some(prefix) = before.get(..shared) else {
-            return self.malformed();
-        };
-        let bytes = [prefix, self.string()?].concat();
-        let path = self.path(&bytes)?;
-        Ok(Place { root, path })
-    }
-
     fn asked(&mut self) -> Result<Asked, ReadSetError> {
         let bits = self.byte()?;
         let mut names = BTreeSet::new();
@@ -154,7 +199,7 @@ impl<'a> Reader<'a> {
         Ok(asked)
     }
 
-    fn told(&mut self) -> Result<Told, ReadSetError> {
+    pub(super) fn told(&mut self) -> Result<Told, ReadSetError> {
         let asked = self.asked()?;
         let answers = asked.kinds().map(|kind| Ok((kind, self.answer()?)));
         Ok(Told {

@@ -1,6 +1,6 @@
 //! Path sets and read sets as bytes: one encoding for one set.
 
-use super::{Answer, Asked, FileType, Kind, PathSet, Place, Presence, ReadSet, Stat};
+use super::{Answer, Asked, FileType, Kind, PathSet, Place, Presence, ReadSet, Stat, Told};
 use crate::{Mtime, Xattrs};
 
 pub(super) const PATH_SET_MAGIC: [u8; 8] = *b"whpaths1";
@@ -23,34 +23,96 @@ pub(super) mod tag {
 impl PathSet {
     /// The canonical encoding: what `paths/` of a store and a team's cache hold.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = PATH_SET_MAGIC.to_vec();
-        number(&mut bytes, self.places.len() as u64);
-        let mut before = None;
-        for (at, questions) in &self.places {
-            place(&mut bytes, before, at);
-            asked(&mut bytes, questions);
-            before = Some(at);
+        let mut writer = Writer::default();
+        for (place, asked) in &self.places {
+            writer.questions(place, asked);
         }
-        bytes
+        with_head(PATH_SET_MAGIC, writer)
     }
 }
 
 impl ReadSet {
     /// The canonical encoding.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = READ_SET_MAGIC.to_vec();
-        number(&mut bytes, self.places.len() as u64);
-        let mut before = None;
-        for (at, told) in &self.places {
-            place(&mut bytes, before, at);
-            asked(&mut bytes, &told.asked());
-            for (_, given) in &told.answers {
-                answer(&mut bytes, given);
-            }
-            time(&mut bytes, told.mtime);
-            before = Some(at);
+        let (count, items) = self.parts();
+        head(READ_SET_MAGIC, count, items)
+    }
+
+    /// The canonical encoding of the questions alone: that of [`ReadSet::path_set`].
+    pub fn path_set_bytes(&self) -> Vec<u8> {
+        let mut writer = Writer::default();
+        for (place, told) in self.places() {
+            writer.questions(&place, &told.asked());
         }
-        bytes
+        with_head(PATH_SET_MAGIC, writer)
+    }
+}
+
+pub(super) fn with_head(magic: [u8; 8], writer: Writer) -> Vec<u8> {
+    let (count, items) = writer.finish();
+    head(magic, count, &items)
+}
+
+fn head(magic: [u8; 8], count: u64, items: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(magic.len() + 10 + items.len());
+    bytes.extend(magic);
+    number(&mut bytes, count);
+    bytes.extend_from_slice(items);
+    bytes
+}
+
+/// Items in the order of their places, each after its difference to the one before.
+#[derive(Debug, Default)]
+pub(super) struct Writer {
+    bytes: Vec<u8>,
+    count: u64,
+    root: u16,
+    path: Vec<u8>,
+}
+
+impl Writer {
+    /// A place and what was asked of it.
+    pub(super) fn questions(&mut self, place: &Place, questions: &Asked) {
+        self.place(place);
+        asked(&mut self.bytes, questions);
+    }
+
+    /// A place and all that was told about it.
+    pub(super) fn told(&mut self, place: &Place, told: &Told) {
+        self.questions(place, &told.asked());
+        for (_, given) in &told.answers {
+            answer(&mut self.bytes, given);
+        }
+        self.time(told.mtime);
+    }
+
+    /// Root, bytes shared with the path before, the rest.
+    fn place(&mut self, place: &Place) {
+        let path = place.path.as_bytes();
+        let first = self.count == 0 || self.root != place.root;
+        let shared = if first { 0 } else { common_prefix(&self.path, path) };
+        self.count += 1;
+        number(&mut self.bytes, place.root.into());
+        number(&mut self.bytes, shared as u64);
+        string(&mut self.bytes, &path[shared..]);
+        self.root = place.root;
+        self.path.truncate(shared);
+        self.path.extend_from_slice(&path[shared..]);
+    }
+
+    pub(super) fn time(&mut self, time: Option<Mtime>) {
+        self::time(&mut self.bytes, time);
+    }
+
+    /// Where answers go.
+    pub(super) const fn bytes(&mut self) -> &mut Vec<u8> {
+        &mut self.bytes
+    }
+
+    /// How many items there are, and their bytes.
+    pub(super) fn finish(mut self) -> (u64, Vec<u8>) {
+        self.bytes.shrink_to_fit();
+        (self.count, self.bytes)
     }
 }
 
@@ -60,18 +122,6 @@ fn time(bytes: &mut Vec<u8>, time: Option<Mtime>) {
         bytes.extend(time.secs.to_le_bytes());
         bytes.extend(time.nanos.to_le_bytes());
     }
-}
-
-/// A place as the difference to the one before: root, bytes shared with its path, the rest.
-fn place(bytes: &mut Vec<u8>, before: Option<&Place>, place: &Place) {
-    let path = place.path.as_bytes();
-    let shared = match before {
-        Some(before) if before.root == place.root => common_prefix(before.path.as_bytes(), path),
-        _ => 0,
-    };
-    number(bytes, place.root.into());
-    number(bytes, shared as u64);
-    string(bytes, &path[shared..]);
 }
 
 fn common_prefix(a: &[u8], b: &[u8]) -> usize {
@@ -106,17 +156,28 @@ pub(super) fn answer(bytes: &mut Vec<u8>, answer: &Answer) {
             string(bytes, target);
         }
         Answer::Listing(names) => {
-            bytes.push(tag::LISTING);
-            number(bytes, names.len() as u64);
-            for (name, kind) in names {
-                bytes.push(file_type(*kind));
-                string(bytes, name.as_bytes());
-            }
+            let typed = names
+                .iter()
+                .map(|(name, file_type)| (name.as_bytes(), *file_type));
+            listing(bytes, names.len(), typed);
         }
         Answer::Content(digest) => {
             bytes.push(tag::CONTENT);
             bytes.extend(digest.as_bytes());
         }
+    }
+}
+
+pub(super) fn listing<'n>(
+    bytes: &mut Vec<u8>,
+    count: usize,
+    names: impl Iterator<Item = (&'n [u8], FileType)>,
+) {
+    bytes.push(tag::LISTING);
+    number(bytes, count as u64);
+    for (name, kind) in names {
+        bytes.push(file_type(kind));
+        string(bytes, name);
     }
 }
 

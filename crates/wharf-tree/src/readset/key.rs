@@ -4,7 +4,7 @@ use std::fmt;
 
 use wharf_oci::{Digest, Hasher};
 
-use super::{PathSet, ReadSet, answer::Answerer, encode};
+use super::{PathSet, ReadSet, ReadSetError, answer::Answerer, decode, encode};
 use crate::Tree;
 
 /// First bytes of what a strong key is the digest of; changes with the meaning of any answer.
@@ -42,30 +42,26 @@ impl PathSet {
     pub fn digest(&self) -> PathSetDigest {
         PathSetDigest(Digest::of(&self.to_bytes()))
     }
-
-    /// H(family key ‖ path set ‖ what these trees answer to it). `set` is this set's digest, which whoever fetched it
-    /// knows already.
-    pub fn strong_key(&self, family: &Digest, set: PathSetDigest, trees: &[&Tree]) -> StrongKey {
-        let mut answers = Hasher::new();
-        let mut answerer = Answerer::new(trees);
-        let mut bytes = Vec::new();
-        for (place, asked) in self.places() {
-            let found = answerer.find(place);
-            for kind in asked.kinds() {
-                encode::answer(&mut bytes, &answerer.answer(place, found.as_ref(), &kind));
-            }
-            if bytes.len() >= HASHED_AT_ONCE {
-                answers.update(&bytes);
-                bytes.clear();
-            }
-        }
-        answers.update(&bytes);
-        strong_key(family, set, &answers.finish())
-    }
 }
 
-/// Enough to make the hash function's own cost the only one.
-const HASHED_AT_ONCE: usize = 16 << 10;
+/// H(family key ‖ path set ‖ what these trees answer to it), of a path set as [`PathSet::to_bytes`] wrote it. `set` is its digest,
+/// which whoever fetched it knows already. Nothing but one place at a time is in memory.
+pub fn strong_key(
+    questions: &[u8],
+    family: &Digest,
+    set: PathSetDigest,
+    trees: &[&Tree],
+) -> Result<StrongKey, ReadSetError> {
+    let mut answers = Answers::default();
+    let mut answerer = Answerer::new(trees);
+    decode::path_set_items(questions, &mut |place, asked| {
+        let found = answerer.find(place);
+        for kind in asked.kinds() {
+            answerer.write_answer(answers.bytes(), place, found, &kind);
+        }
+    })?;
+    Ok(answers.strong_key(family, set))
+}
 
 impl ReadSet {
     /// The digest of [`ReadSet::to_bytes`].
@@ -73,21 +69,47 @@ impl ReadSet {
         ReadSetDigest(Digest::of(&self.to_bytes()))
     }
 
-    /// The key under which the result of the step that got these answers is found.
-    pub fn strong_key(&self, family: &Digest) -> StrongKey {
-        let mut answers = Vec::new();
-        for (_, answer) in self.places().flat_map(|(_, told)| &told.answers) {
-            encode::answer(&mut answers, answer);
+    /// The key under which the result of the step that got these answers is found. `set` is the digest of its
+    /// [`ReadSet::path_set_bytes`].
+    pub fn strong_key(&self, family: &Digest, set: PathSetDigest) -> StrongKey {
+        let mut answers = Answers::default();
+        for (_, told) in self.places() {
+            for (_, answer) in &told.answers {
+                encode::answer(answers.bytes(), answer);
+            }
         }
-        strong_key(family, self.path_set().digest(), &Digest::of(&answers))
+        answers.strong_key(family, set)
     }
 }
 
-fn strong_key(family: &Digest, set: PathSetDigest, answers: &Digest) -> StrongKey {
-    let mut hasher = Hasher::new();
-    hasher.update(STRONG_KEY_MAGIC);
-    hasher.update(family.as_bytes());
-    hasher.update(set.0.as_bytes());
-    hasher.update(answers.as_bytes());
-    StrongKey(hasher.finish())
+/// The digest of answers, in order.
+#[derive(Default)]
+struct Answers {
+    hasher: Hasher,
+    /// Those that are not hashed yet.
+    bytes: Vec<u8>,
 }
+
+impl Answers {
+    /// Where the next answer goes.
+    fn bytes(&mut self) -> &mut Vec<u8> {
+        if self.bytes.len() >= HASHED_AT_ONCE {
+            self.hasher.update(&self.bytes);
+            self.bytes.clear();
+        }
+        &mut self.bytes
+    }
+
+    fn strong_key(mut self, family: &Digest, set: PathSetDigest) -> StrongKey {
+        self.hasher.update(&self.bytes);
+        let mut hasher = Hasher::new();
+        hasher.update(STRONG_KEY_MAGIC);
+        for digest in [family, &set.0, &self.hasher.finish()] {
+            hasher.update(digest.as_bytes());
+        }
+        StrongKey(hasher.finish())
+    }
+}
+
+/// Enough to make the hash function's own cost the only one.
+const HASHED_AT_ONCE: usize = 16 << 10;

@@ -20,7 +20,10 @@ use wharf_rootfs::{
     commit, prepare_upper,
 };
 use wharf_testkit::Scratch;
-use wharf_tree::{Tree, readset::ReadSet};
+use wharf_tree::{
+    Tree,
+    readset::{PathSet, ReadSet},
+};
 
 pub use mounts::privileged;
 pub use show::layer;
@@ -72,7 +75,8 @@ pub struct Step {
 /// What came of a step.
 pub struct Outcome {
     pub output: Output,
-    pub read: Result<ReadSet, ServeError>,
+    pub tree: Arc<Tree>,
+    pub read: Result<PathSet, ServeError>,
     pub commit: Commit,
 }
 
@@ -93,8 +97,9 @@ impl Outcome {
 
     /// What was read and presumed.
     pub fn all(&self) -> ReadSet {
-        let mut all = self.read.as_ref().expect("the session was sound").clone();
-        all.merge(self.commit.writes.clone());
+        let read = self.read.as_ref().expect("the session was sound");
+        let mut all = read.clone().record(&[&self.tree]);
+        all.merge(&self.commit.writes.clone().record(&[&self.tree]));
         all
     }
 }
@@ -137,7 +142,12 @@ impl Step {
             (output, read.join().expect("the server's thread"))
         });
         let commit = self.commit(&upper);
-        Outcome { output, read, commit }
+        Outcome {
+            output,
+            tree: Arc::clone(&self.tree),
+            read,
+            commit,
+        }
     }
 
     fn place(&self) -> mounts::Place {
@@ -147,14 +157,14 @@ impl Step {
         }
     }
 
-    fn serve(&self, fuse: OwnedFd) -> (thread::JoinHandle<Result<ReadSet, ServeError>>, Abort) {
+    fn serve(&self, fuse: OwnedFd) -> (thread::JoinHandle<Result<PathSet, ServeError>>, Abort) {
         let options = ServeOptions {
             markers: self.markers,
             mounts: self.mounts.clone(),
             ..ServeOptions::default()
         };
         let server =
-            Server::new(self.tree.clone(), self.blobs.clone(), &options).expect("a tree that can be served");
+            Server::new(&self.tree, self.blobs.clone(), &options).expect("a tree that can be served");
         let session = server.serve(fuse).expect("a handshake");
         let abort = session.abort_handle();
         (thread::spawn(|| session.finish()), abort)
