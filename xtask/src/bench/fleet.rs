@@ -121,7 +121,7 @@ pub(super) fn fleet(bed: &Bed, report: &mut Report) -> Result<(), String> {
         for side in &sides {
             all(&side.services, &side.command)?;
         }
-        for (what, change) in CHANGES {
+        for (what, change) in CHANGES.iter().filter(|(what, _)| what.contains(&bed.only)) {
             for round in 0..bed.runs {
                 for turn in 0..sides.len() {
                     let next = (round as usize + turn) % sides.len();

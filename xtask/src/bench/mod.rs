@@ -48,6 +48,8 @@ pub(crate) struct Bed {
     wharf: PathBuf,
     scratch: PathBuf,
     runs: u32,
+    /// Only the parts of a benchmark whose names have this in them.
+    only: String,
 }
 
 impl Bed {
@@ -71,6 +73,7 @@ impl Bed {
 pub(crate) fn run(names: &[&str]) -> Result<(), String> {
     let mut runs = 5;
     let mut program = None;
+    let mut only = String::new();
     let mut wanted = Vec::new();
     let mut words = names.iter();
     while let Some(word) = words.next() {
@@ -83,6 +86,7 @@ pub(crate) fn run(names: &[&str]) -> Result<(), String> {
                 let path = words.next().ok_or("--wharf takes a file")?;
                 program = Some(std::path::absolute(path).map_err(|error| error.to_string())?);
             }
+            "--only" => only = (*words.next().ok_or("--only takes a part of a name")?).to_owned(),
             name if BENCHES.iter().any(|(known, _)| *known == name) => wanted.push(name),
             other => return Err(format!("no benchmark is called {other}: {}", known())),
         }
@@ -95,7 +99,12 @@ pub(crate) fn run(names: &[&str]) -> Result<(), String> {
     let scratch = std::env::temp_dir().join("wharf-bench");
     let _ = fs::remove_dir_all(&scratch);
     fs::create_dir_all(&scratch).map_err(|error| error.to_string())?;
-    let bed = Bed { wharf, scratch, runs };
+    let bed = Bed {
+        wharf,
+        scratch,
+        runs,
+        only,
+    };
     for (name, bench) in BENCHES {
         if wanted.is_empty() || wanted.contains(name) {
             let mut report = Report::default();
