@@ -3,7 +3,7 @@
 use std::{
     env, fs,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, LazyLock},
 };
 
 use wharf_build::{
@@ -154,7 +154,10 @@ pub(crate) fn machine(local: &Local, choices: &Choices) -> Result<Machine, Repor
 
 /// How many steps run at once unless `--parallel` says otherwise.
 pub(crate) fn processors() -> usize {
-    std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get)
+    // To know it takes reading the limits of control groups.
+    static COUNT: LazyLock<usize> =
+        LazyLock::new(|| std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get));
+    *COUNT
 }
 
 fn environment(local: &Local, choices: &Choices) -> Result<StepEnvironment, Report> {
