@@ -3,11 +3,7 @@
 use std::{
     collections::HashMap,
     mem::ManuallyDrop,
-    sync::{
-        Arc, Mutex, OnceLock, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
-    thread,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use wharf_oci::{Digest, Hasher};
@@ -132,38 +128,11 @@ impl Roots {
             .rev()
             .find_map(|length| Some((length, self.known(&layers[..length])?)));
         let (length, mut tree) = known.unwrap_or_else(|| (0, Arc::new(Tree::empty())));
-        let above = self.layers(&layers[length..])?;
-        for (index, layer) in (length..).zip(above) {
-            tree = Arc::new(merge(&tree, &layer));
+        for (index, id) in layers.iter().enumerate().skip(length) {
+            tree = Arc::new(merge(&tree, &*self.store.layer(id)?));
             self.remember(layers[..=index].to_vec(), &tree);
         }
         Ok(tree)
-    }
-
-    /// The layers, decoded on all processors: those of an image are most of what a short build does.
-    fn layers(&self, ids: &[LayerId]) -> Result<Vec<Arc<Layer>>, TreeError> {
-        let next = AtomicUsize::new(0);
-        let slots: Vec<OnceLock<_>> = ids.iter().map(|_| OnceLock::new()).collect();
-        let work = || {
-            loop {
-                let index = next.fetch_add(1, Ordering::Relaxed);
-                let Some(id) = ids.get(index) else { break };
-                slots[index].get_or_init(|| self.store.layer(id));
-            }
-        };
-        let helpers = thread::available_parallelism()
-            .map_or(1, Into::into)
-            .min(ids.len());
-        thread::scope(|scope| {
-            for _ in 1..helpers {
-                scope.spawn(work);
-            }
-            work();
-        });
-        let layers = slots
-            .into_iter()
-            .map(|slot| slot.into_inner().expect("each index was taken once"));
-        layers.collect()
     }
 
     fn known(&self, layers: &[LayerId]) -> Option<Arc<Tree>> {
