@@ -191,7 +191,7 @@ impl Filesystem for TreeFs {
         let found = self.node(parent).and_then(|parent| self.found(&parent, name));
         let (attributes, known) = match found {
             // A directory has no size or names of its own: who knows that there is one knows its status.
-            Ok(Some((number, node))) if node.entry.node.is_dir() => (self.attributes(&node, number), FOREVER),
+            Ok(Some((number, node))) if node.dir().is_some() => (self.attributes(&node, number), FOREVER),
             Ok(Some((number, node))) => (self.attributes(&node, number), Duration::ZERO),
             Ok(None) => (nothing(), Duration::ZERO),
             Err(errno) => return reply.error(errno),

@@ -73,7 +73,7 @@ impl Bed {
 pub(crate) fn run(names: &[&str]) -> Result<(), String> {
     let mut runs = 5;
     let mut program = None;
-    let mut only = String::new();
+    let mut only = "";
     let mut wanted = Vec::new();
     let mut words = names.iter();
     while let Some(word) = words.next() {
@@ -86,7 +86,7 @@ pub(crate) fn run(names: &[&str]) -> Result<(), String> {
                 let path = words.next().ok_or("--wharf takes a file")?;
                 program = Some(std::path::absolute(path).map_err(|error| error.to_string())?);
             }
-            "--only" => only = (*words.next().ok_or("--only takes a part of a name")?).to_owned(),
+            "--only" => only = words.next().ok_or("--only takes a part of a name")?,
             name if BENCHES.iter().any(|(known, _)| *known == name) => wanted.push(name),
             other => return Err(format!("no benchmark is called {other}: {}", known())),
         }
@@ -103,7 +103,7 @@ pub(crate) fn run(names: &[&str]) -> Result<(), String> {
         wharf,
         scratch,
         runs,
-        only,
+        only: only.to_owned(),
     };
     for (name, bench) in BENCHES {
         if wanted.is_empty() || wanted.contains(name) {

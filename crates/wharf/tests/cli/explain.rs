@@ -16,7 +16,9 @@ const DOCKERFILE: &str = "
 fn told(context: &TestContext, step: &str) -> String {
     let said = context.wharf(["explain", step]).success().stdout;
     let lines = said.lines().skip(2).map(|line| {
-        let words = line.split(' ').filter(|word| !word.contains('.') || word.parse::<f64>().is_err());
+        let words = line
+            .split(' ')
+            .filter(|word| !word.contains('.') || word.parse::<f64>().is_err());
         words.collect::<Vec<_>>().join(" ")
     });
     lines.collect::<Vec<_>>().join("\n")
