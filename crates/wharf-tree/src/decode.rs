@@ -104,7 +104,7 @@ impl RawEntry<'_> {
         matches!(self.node, RawNode::Plain(Plain::Whiteout))
     }
 
-    /// As [`crate::times::is_timed`].
+    /// Whether it has a time: all have but whiteouts and structural directories.
     pub(crate) const fn is_timed(&self) -> bool {
         !self.is_whiteout() && !matches!(self.node, RawNode::Dir(_, DirRole::Structural))
     }

@@ -2,7 +2,7 @@
 //!
 //! A step's parent tree is immutable, so what was asked of it and answered *is* the step's dependency on it. A [`PathSet`]
 //! is asked again of another tree ([`PathSet::answer`]); the same answers mean the same outcome, which the strong key
-//! ([`PathSet::strong_key`]) says in 32 bytes. Nothing here does I/O: contents are known by digest.
+//! ([`strong_key`]) says in 32 bytes. Nothing here does I/O: contents are known by digest.
 //!
 //! Paths are those of the entries themselves: no component is a symbolic link (a link that was followed is an item of its
 //! own, with its target). The bytes are drawn in `docs/formats.md`, "Path sets and read sets".
