@@ -19,6 +19,8 @@ const PLACES: &[(&str, &str)] = &[
     ("src", "Cargo.lock"),
     ("bin", "program"),
     ("etc", "os-release"),
+    ("var/lib/rpm", "Packages"),
+    ("var/lib/rpm", "Packages.db"),
 ];
 
 /// One content, whatever is asked for.

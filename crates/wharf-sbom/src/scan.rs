@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Raised when a scan of the same tree finds something else than before, so that a kept inventory is not taken for a new one.
-pub const SCAN_VERSION: u32 = 1;
+pub const SCAN_VERSION: u32 = 2;
 
 /// Smaller programs than any with a list of packages.
 const PROGRAM_LEAST: u64 = 4 << 10;

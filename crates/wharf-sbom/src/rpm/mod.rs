@@ -1,59 +1,67 @@
-//! What rpm installed: its database in SQLite's format.
-//!
-//! The older Berkeley DB and the ndb format are not read, and the document says so.
+//! What rpm installed: its database, in whichever format it is.
 
+mod berkeley_db;
+mod database;
 mod header;
+mod ndb;
 mod sqlite;
 
+use database::{FILES, Format};
 use header::Header;
 
 use crate::{
     package::{Checksum, ChecksumKind, Ecosystem, Package, Supplier, tidy, tidy_some},
     purl::Purl,
-    reader::{FoundFile, ScanError, Scanner},
+    reader::{Content, FoundFile, ScanError, Scanner, failed},
 };
 
 /// Where the database lies, newest first; `/var/lib/rpm` is often a link to the other.
 const FOLDERS: [&str; 3] = ["usr/lib/sysimage/rpm", "var/lib/rpm", "usr/share/rpm"];
-/// Databases of other formats.
-const UNREAD: [(&str, &str); 2] = [("Packages", "Berkeley DB"), ("Packages.db", "ndb")];
 
-/// Reads it.
+/// Reads the first that is one.
 pub(crate) fn scan(scanner: &mut Scanner<'_>) -> Result<(), ScanError> {
-    for folder in FOLDERS {
-        if let Some(file) = scanner.file(&format!("{folder}/rpmdb.sqlite")) {
-            read(&file, scanner)?;
-            let log = scanner.file(&format!("{folder}/rpmdb.sqlite-wal"));
-            if let Some(log) = log.filter(|log| log.size > 0) {
-                scanner.note(format!("{} was not read: packages may be missing", log.path));
-            }
-            return Ok(());
+    let places = FOLDERS
+        .iter()
+        .flat_map(|folder| FILES.map(|name| format!("{folder}/{name}")));
+    for place in places {
+        let Some(file) = scanner.file(&place) else {
+            continue;
+        };
+        let mut content = scanner.open(&file)?;
+        let format = Format::of(&mut *content).map_err(|source| failed(&file, source))?;
+        if let Some(format) = format {
+            return read(&file, format, &mut *content, scanner);
         }
-        for (name, format) in UNREAD {
-            if let Some(file) = scanner.file(&format!("{folder}/{name}")) {
-                scanner.note(format!(
-                    "{} was not read: it is an rpm database of the format {format}",
-                    file.path
-                ));
-                return Ok(());
-            }
-        }
+        scanner.note(format!(
+            "{} was not read: it is not a database of rpm's (SQLite, ndb, Berkeley DB)",
+            file.path
+        ));
     }
     Ok(())
 }
 
-fn read(file: &FoundFile, scanner: &mut Scanner<'_>) -> Result<(), ScanError> {
-    let mut content = scanner.open(file)?;
+fn read(
+    file: &FoundFile,
+    format: Format,
+    content: &mut dyn Content,
+    scanner: &mut Scanner<'_>,
+) -> Result<(), ScanError> {
     let mut packages = Vec::new();
     let distro = scanner.inventory.distro.clone().unwrap_or_default();
-    let read = sqlite::each_row(&mut content, "Packages", |row| {
-        let found = row.blob(1).and_then(Header::parse);
-        packages.extend(found.and_then(|header| package(&header, &distro.id, &distro.qualifier())));
+    let read = format.each_header(content, &mut |bytes| {
+        let header = Header::parse(bytes);
+        packages.extend(header.and_then(|header| package(&header, &distro.id, &distro.qualifier())));
     });
     if let Err(error) = read {
         scanner.note(format!("{} was not read to its end: {error}", file.path));
     }
-    scanner.found(file, packages)
+    scanner.found(file, packages)?;
+    // What SQLite wrote last may not have come into the database itself yet.
+    let log = scanner.file(&format!("{}-wal", file.path));
+    if let Some(log) = log.filter(|log| format == Format::Sqlite && log.size > 0) {
+        scanner.note(format!("{} was not read: packages may be missing", log.path));
+    }
+    Ok(())
 }
 
 fn package(header: &Header<'_>, namespace: &str, distro: &str) -> Option<Package> {
@@ -91,3 +99,6 @@ fn package(header: &Header<'_>, namespace: &str, distro: &str) -> Option<Package
         ..Package::new(Ecosystem::Rpm, &name, &shown, purl)
     })
 }
+
+#[cfg(test)]
+mod tests;

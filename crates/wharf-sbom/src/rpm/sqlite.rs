@@ -3,24 +3,16 @@
 //! "Database File Format" of SQLite, sections 1.3 (header), 1.6 (b-tree pages), 2.1 (records), 2.6 (schema). Pages are read as they are
 //! needed; a file that leads in circles ends in an error.
 
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{Read, Seek, SeekFrom};
 
-/// Why a database was not read.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum SqliteError {
-    /// It is none, or its structure is broken.
-    #[error("{0}")]
-    Malformed(&'static str),
-    /// It cannot be read.
-    #[error(transparent)]
-    Read(#[from] io::Error),
-}
+use super::database::{DatabaseError, HEADER_LIMIT};
+
+/// What a file of this format begins with.
+pub(super) const MAGIC: &[u8] = b"SQLite format 3\0";
 
 /// One row: its record's bytes.
 pub(super) struct Row(Vec<u8>);
 
-/// Larger rows are passed over: an rpm header has at most 256 MiB, and far less in fact.
-const ROW_LIMIT: u64 = 64 << 20;
 /// A tree of this height has more pages than a file can have.
 const HEIGHT_LIMIT: u32 = 20;
 
@@ -29,7 +21,7 @@ pub(super) fn each_row(
     content: &mut (impl Read + Seek + ?Sized),
     table: &str,
     mut take: impl FnMut(&Row),
-) -> Result<(), SqliteError> {
+) -> Result<(), DatabaseError> {
     let mut database = Database::open(content)?;
     let mut root = None;
     database.walk(1, 0, &mut |row| {
@@ -38,7 +30,7 @@ pub(super) fn each_row(
             root = row.number(3).and_then(|page| u32::try_from(page).ok());
         }
     })?;
-    let root = root.ok_or(SqliteError::Malformed("it has no table of packages"))?;
+    let root = root.ok_or(DatabaseError::Malformed("it has no table of packages"))?;
     database.visited = 0;
     database.walk(root, 0, &mut take)
 }
@@ -54,22 +46,23 @@ struct Database<'a, C: ?Sized> {
 }
 
 impl<'a, C: Read + Seek + ?Sized> Database<'a, C> {
-    fn open(content: &'a mut C) -> Result<Self, SqliteError> {
+    fn open(content: &'a mut C) -> Result<Self, DatabaseError> {
         let mut header = [0; 100];
+        content.seek(SeekFrom::Start(0))?;
         content
             .read_exact(&mut header)
-            .map_err(|_| SqliteError::Malformed("it is too short"))?;
-        if !header.starts_with(b"SQLite format 3\0") {
-            return Err(SqliteError::Malformed("it is not an SQLite database"));
+            .map_err(|_| DatabaseError::Malformed("it is too short"))?;
+        if !header.starts_with(MAGIC) {
+            return Err(DatabaseError::Malformed("it is not an SQLite database"));
         }
         let page_size = match u16::from_be_bytes([header[16], header[17]]) {
             1 => 65536,
             size if size.is_power_of_two() && size >= 512 => usize::from(size),
-            _ => return Err(SqliteError::Malformed("its page size is impossible")),
+            _ => return Err(DatabaseError::Malformed("its page size is impossible")),
         };
         let usable = page_size - usize::from(header[20]);
         if usable < 480 {
-            return Err(SqliteError::Malformed("its page size is impossible"));
+            return Err(DatabaseError::Malformed("its page size is impossible"));
         }
         let length = content.seek(SeekFrom::End(0))?;
         Ok(Self {
@@ -81,14 +74,14 @@ impl<'a, C: Read + Seek + ?Sized> Database<'a, C> {
         })
     }
 
-    fn page(&mut self, number: u32) -> Result<Vec<u8>, SqliteError> {
+    fn page(&mut self, number: u32) -> Result<Vec<u8>, DatabaseError> {
         self.visited += 1;
         if number == 0 || u64::from(number) > self.pages {
-            return Err(SqliteError::Malformed("it names a page that it does not have"));
+            return Err(DatabaseError::Malformed("it names a page that it does not have"));
         }
         // Overflow pages and pages of the tree: each belongs to one row or node.
         if self.visited > self.pages {
-            return Err(SqliteError::Malformed("its pages lead in a circle"));
+            return Err(DatabaseError::Malformed("its pages lead in a circle"));
         }
         let at = u64::from(number - 1) * self.page_size as u64;
         self.content.seek(SeekFrom::Start(at))?;
@@ -97,44 +90,44 @@ impl<'a, C: Read + Seek + ?Sized> Database<'a, C> {
         Ok(page)
     }
 
-    fn walk(&mut self, number: u32, height: u32, take: &mut dyn FnMut(&Row)) -> Result<(), SqliteError> {
+    fn walk(&mut self, number: u32, height: u32, take: &mut dyn FnMut(&Row)) -> Result<(), DatabaseError> {
         if height > HEIGHT_LIMIT {
-            return Err(SqliteError::Malformed("its tree is too high"));
+            return Err(DatabaseError::Malformed("its tree is too high"));
         }
         let page = self.page(number)?;
         // The first page begins with the file's header.
         let start = if number == 1 { 100 } else { 0 };
-        let broken = SqliteError::Malformed("a page is broken");
+        let broken = DatabaseError::Malformed("a page is broken");
         let (kind, cells) = (page[start], be16(&page, start + 3).ok_or(broken)?);
         let array = match kind {
             INTERIOR => start + 12,
             LEAF => start + 8,
-            _ => return Err(SqliteError::Malformed("a page is not of a table")),
+            _ => return Err(DatabaseError::Malformed("a page is not of a table")),
         };
         for cell in 0..cells {
             let at = be16(&page, array + 2 * cell);
             let cell = at.and_then(|at| page.get(at..)).unwrap_or_default();
             if kind == INTERIOR {
-                let child = be32(cell, 0).ok_or(SqliteError::Malformed("a page is broken"))?;
+                let child = be32(cell, 0).ok_or(DatabaseError::Malformed("a page is broken"))?;
                 self.walk(child, height + 1, take)?;
             } else if let Some(row) = self.row(cell)? {
                 take(&row);
             }
         }
         if kind == INTERIOR {
-            let last = be32(&page, start + 8).ok_or(SqliteError::Malformed("a page is broken"))?;
+            let last = be32(&page, start + 8).ok_or(DatabaseError::Malformed("a page is broken"))?;
             self.walk(last, height + 1, take)?;
         }
         Ok(())
     }
 
     /// The record of a leaf's cell, put together from its overflow pages. `None` if it is too large.
-    fn row(&mut self, cell: &[u8]) -> Result<Option<Row>, SqliteError> {
-        let broken = || SqliteError::Malformed("a row is broken");
+    fn row(&mut self, cell: &[u8]) -> Result<Option<Row>, DatabaseError> {
+        let broken = || DatabaseError::Malformed("a row is broken");
         let (length, used) = varint(cell).ok_or_else(broken)?;
         let (_, more) = varint(&cell[used..]).ok_or_else(broken)?;
         let body = &cell[used + more..];
-        if length > ROW_LIMIT {
+        if length > HEADER_LIMIT {
             return Ok(None);
         }
         let local = self.local(length);

@@ -76,21 +76,26 @@ fn rpm() {
 }
 
 #[test]
-fn rpm_databases_of_other_formats_are_named() {
-    for (path, format) in [
-        ("var/lib/rpm/Packages", "Berkeley DB"),
-        ("usr/lib/sysimage/rpm/Packages.db", "ndb"),
+fn rpm_databases_that_are_broken_are_named() {
+    for (path, bytes, said) in [
+        (
+            "var/lib/rpm/Packages",
+            &b"x"[..],
+            "was not read: it is not a database of rpm's (SQLite, ndb, Berkeley DB)",
+        ),
+        (
+            "usr/lib/sysimage/rpm/Packages.db",
+            b"RpmP\0\0\0\0",
+            "was not read to its end: it is cut off",
+        ),
+        (
+            "var/lib/rpm/rpmdb.sqlite",
+            &RPM[..700],
+            "was not read to its end: it names a page that it does not have",
+        ),
     ] {
-        let notes = scanned(&[(path, b"x")]).notes;
-        assert_eq!(
-            notes,
-            [format!(
-                "{path} was not read: it is an rpm database of the format {format}"
-            )]
-        );
+        assert_eq!(scanned(&[(path, bytes)]).notes, [format!("{path} {said}")]);
     }
-    let notes = scanned(&[("var/lib/rpm/rpmdb.sqlite", &RPM[..700])]).notes;
-    assert_eq!(notes.len(), 1, "{notes:?}");
 }
 
 #[test]
@@ -250,7 +255,7 @@ fn a_document() {
 }
 
 /// Where a scan reads what it is given.
-const PLACES: [&str; 11] = [
+const PLACES: [&str; 13] = [
     "etc/os-release",
     "var/lib/dpkg/status",
     "usr/share/doc/a/copyright",
@@ -262,6 +267,8 @@ const PLACES: [&str; 11] = [
     "bin/program",
     "bin/.dep-v0",
     "var/lib/dpkg/status.d/x",
+    "var/lib/rpm/Packages",
+    "var/lib/rpm/Packages.db",
 ];
 
 proptest! {
