@@ -100,9 +100,7 @@ impl ReadSet {
         drop((these, others));
         *self = Self::written(writer);
     }
-}
 
-impl ReadSet {
     /// This set with the times that `earlier` remembers of files of the step's own root, where both remember one.
     #[must_use]
     pub fn with_times_of(&self, earlier: &Self) -> Self {
