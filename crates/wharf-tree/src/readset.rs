@@ -13,6 +13,7 @@ mod decode;
 mod difference;
 mod encode;
 mod key;
+mod times;
 mod told;
 
 use std::collections::BTreeMap;
@@ -22,7 +23,8 @@ pub use ask::{Asked, Kind};
 pub use decode::ReadSetError;
 pub use difference::Difference;
 pub use key::{PathSetDigest, ReadSetDigest, StrongKey, strong_key};
-pub use told::{ReadSet, Told};
+pub use times::OtherTime;
+pub use told::{ReadSet, Seen, Told};
 
 use self::{answer::Answerer, encode::Writer};
 use crate::{FollowLast, Tree, TreePath, Visit};

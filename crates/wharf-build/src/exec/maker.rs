@@ -7,6 +7,7 @@ use wharf_store::LayerId;
 use wharf_tree::{Node, TreePath};
 
 use super::{Engine, StepFailure, StepOutput};
+use crate::root::{Layers, Root};
 
 /// The maker of one layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +16,8 @@ pub struct Maker {
     pub step: StepId,
     /// What sort of work it was.
     pub work: Work,
+    /// The layer as it was made. That of a root may have got other times since.
+    pub made: LayerId,
 }
 
 /// How a layer came to be.
@@ -41,8 +44,28 @@ pub(super) fn makers_of(task: &Task<'_, StepOutput>, output: &StepOutput) -> Vec
     };
     let mut makers: Vec<Maker> = inputs.iter().flat_map(|input| input.makers.clone()).collect();
     let step = task.step.id;
-    makers.resize(output.root.stored().len(), Maker { step, work });
+    let own = output.root.stored().iter().skip(makers.len());
+    makers.extend(own.map(|&made| Maker { step, work, made }));
+    makers.truncate(output.root.stored().len());
     makers
+}
+
+/// The root of `output` with the times that its files had when they were copied into it. Times that are put back suit what an image
+/// holds; what a cache mount holds may be of any build since, and of another content.
+pub(super) fn as_copied(output: &StepOutput) -> Root {
+    let Layers::Stored(layers) = &output.root.layers else {
+        return output.root.clone();
+    };
+    let mut layers = layers.clone();
+    for (layer, maker) in layers.iter_mut().zip(&output.makers) {
+        if maker.work == Work::Copied {
+            *layer = maker.made;
+        }
+    }
+    Root {
+        layers: Layers::Stored(layers),
+        tree: output.root.tree,
+    }
 }
 
 impl Engine {

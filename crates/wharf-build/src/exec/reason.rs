@@ -10,7 +10,7 @@ use wharf_solver::Task;
 use wharf_store::ActionResult;
 use wharf_tree::{
     Name, TreePath,
-    readset::{Answer, Difference, Kind, Listing, Place, ReadSet},
+    readset::{Answer, Difference, Kind, Listing, Place},
 };
 
 use super::{
@@ -49,8 +49,12 @@ impl Engine {
         let (Some(family), Some(was)) = (family, self.reads_of(&last)?) else {
             return Ok(RunReason::Unseen);
         };
-        let is = was.path_set().answer(&family.trees());
-        let (changes, count) = self.changes(task, &was, &is)?;
+        let trees = family.trees();
+        let is = was.path_set().answer(&trees);
+        let differences = was
+            .differences(&is)
+            .chain(was.other_times(&trees).filter_map(|other| other.edited));
+        let (changes, count) = self.changes(task, differences)?;
         if let Some(first) = changes.first() {
             return Ok(RunReason::Changed {
                 what: first.path.clone(),
@@ -58,9 +62,10 @@ impl Engine {
                 count,
             });
         }
-        Ok(match self.other_time(&task.inputs[0], &was)? {
-            Some(path) => RunReason::Times {
-                path: shown(&path, 0),
+        let other_time = was.other_times(&trees[..1]).next();
+        Ok(match other_time {
+            Some(other) => RunReason::Times {
+                path: shown(&other.place.path, 0),
             },
             None => RunReason::Forgotten,
         })
@@ -106,13 +111,12 @@ impl Engine {
     fn changes(
         &self,
         task: &Task<'_, StepOutput>,
-        was: &ReadSet,
-        is: &ReadSet,
+        differences: impl Iterator<Item = Difference>,
     ) -> Result<(Vec<Change>, u64), StepFailure> {
         let mut changes: Vec<Change> = Vec::new();
         let mut count = 0;
         let mut last: Option<Place> = None;
-        for difference in was.differences(is) {
+        for difference in differences {
             if last.as_ref() == Some(&difference.place) {
                 continue;
             }

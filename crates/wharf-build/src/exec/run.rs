@@ -19,6 +19,7 @@ use super::{
     Engine, StepFailure, StepOutput,
     checkout::CheckoutJob,
     identity::resolve_user,
+    maker::as_copied,
     mounts::StepMounts,
     now,
     process::{Process, relative_to},
@@ -31,8 +32,8 @@ impl Engine {
         task: &Task<'_, StepOutput>,
     ) -> Result<StepOutput, StepFailure> {
         let began = now();
-        let parent = &task.inputs[0].root;
-        let tree = self.roots.tree(parent)?;
+        let parent = &task.inputs[0];
+        let tree = self.seen_by(run, parent)?;
         let user = resolve_user(&run.user, &tree, &self.store)?;
         let prepared = Arc::new(with_directory(&tree, &run.cwd, (user.uid, user.gid))?);
         let (spec, mounts) = self.prepare(run, user, task, &prepared)?;
@@ -54,8 +55,19 @@ impl Engine {
         drop(ahead);
         check(run, &finished.exit)?;
         let layer = relative_to(&tree, &prepared, &finished.layer);
+        let tree = self.roots.tree(&parent.root)?;
         let reads = finished.asked.map(|asked| answered(asked, run, &mounts, &tree));
         self.keep_run(task, &layer, reads.as_ref(), began)
+    }
+
+    /// What the process sees of a root: with a cache mount beside it, the times of what was copied are those that the COPY gave.
+    fn seen_by(&self, run: &RunOp, output: &StepOutput) -> Result<Arc<Tree>, StepFailure> {
+        let caches = run.mounts.iter().any(|mount| matches!(mount, Mount::Cache(_)));
+        Ok(if caches {
+            self.roots.tree(&as_copied(output))?
+        } else {
+            self.roots.tree(&output.root)?
+        })
     }
 
     fn keep_run(
@@ -125,7 +137,7 @@ impl Engine {
         for mount in &run.mounts {
             match mount {
                 Mount::Bind(bind) => {
-                    let other = self.roots.tree(&task.inputs[bind.input.0 as usize].root)?;
+                    let other = self.seen_by(run, &task.inputs[bind.input.0 as usize])?;
                     mounts.add_tree(tree, &bind.target, &other, &bind.source, bind.read_only)?;
                 }
                 Mount::Cache(cache) => mounts.add(tree, cache_mount(cache, &caches[&cache.id]), true)?,

@@ -2,10 +2,12 @@
 //!
 //! So an entry that a COPY makes again unchanged takes the time it had in the last result of the same place; and a RUN is only
 //! reused on a root whose files have the times that its result remembers. Where they have others, and come from a COPY that
-//! nobody else relies on, the COPY's layer gets the remembered times; else the step runs again.
+//! nobody else relies on, the COPY's layer gets the remembered times; else the step runs again, as it does for a file that it
+//! did not read and that has another content as well.
 //!
-//! A RUN that makes again what it made keeps its earlier layer, which is older than the files that had changed. Those get their
-//! earlier times as well, so that nothing becomes older than what it was made of.
+//! A RUN that makes again what it made keeps its earlier layer, which is older than the files that had changed. Those become as old as
+//! the step that made it, so that nothing is older than what it was made of; but not older, for they may have been edited after
+//! another file that the next step compares them with.
 
 use std::collections::{BTreeMap, btree_map::Entry};
 
@@ -13,7 +15,10 @@ use wharf_graph::Op;
 use wharf_oci::Digest;
 use wharf_solver::Task;
 use wharf_store::{ActionResult, LayerId, MemoKey, Root as Kept};
-use wharf_tree::{Layer, Mtime, Tree, TreePath, readset::ReadSet};
+use wharf_tree::{
+    Layer, Mtime, Node, TreePath,
+    readset::{OtherTime, ReadSet},
+};
 
 use super::{
     Engine, StepFailure, StepOutput,
@@ -67,7 +72,11 @@ impl Engine {
             return Ok(Some(parent.root.clone()));
         };
         let tree = self.roots.tree(&parent.root)?;
-        let stands_on = self.put_back(parent, &other_times(&reads, &tree))?;
+        let others: Vec<OtherTime> = reads.other_times(&[&tree]).collect();
+        if others.iter().any(|other| other.edited.is_some()) {
+            return Ok(None);
+        }
+        let stands_on = self.put_back(parent, &others)?;
         if let (Some(question), Some(root)) = (&question, &stands_on) {
             let layers = root.stored();
             let kept: Vec<Kept> = layers.iter().copied().map(Kept::Layer).collect();
@@ -93,9 +102,10 @@ impl Engine {
         if let (Op::Run(_), Some(reads), Some(before)) =
             (&task.step.op, self.reads_of(&result)?, self.reads_of(earlier)?)
         {
-            let reads = reads.with_times_of(&before);
+            let reads = reads.with_times_of(&before, self.made_files(earlier)?);
             let tree = self.roots.tree(&parent.root)?;
-            if let Some(root) = self.put_back(parent, &other_times(&reads, &tree))? {
+            let others: Vec<OtherTime> = reads.other_times(&[&tree]).collect();
+            if let Some(root) = self.put_back(parent, &others)? {
                 let result = ActionResult {
                     read_set: Some(self.store.put_path_set(&reads.to_bytes())?),
                     ran_on: Some(root.layers_digest()),
@@ -105,6 +115,18 @@ impl Engine {
             }
         }
         Ok((result, parent.root.clone()))
+    }
+
+    /// When the step of a result began to make files; `None` if it made none.
+    fn made_files(&self, result: &ActionResult) -> Result<Option<Mtime>, StepFailure> {
+        let Some(layer) = &result.layer else {
+            return Ok(None);
+        };
+        let began = Mtime {
+            secs: result.ran_at,
+            nanos: 0,
+        };
+        Ok(has_file(&self.store.layer(layer)?.root.node).then_some(began))
     }
 
     /// Whether all of them are here: what is lost or damaged is made anew.
@@ -117,21 +139,7 @@ impl Engine {
         Ok(true)
     }
 
-    /// The first file whose time `result` remembers otherwise.
-    pub(super) fn other_time(
-        &self,
-        parent: &StepOutput,
-        reads: &ReadSet,
-    ) -> Result<Option<TreePath>, StepFailure> {
-        let tree = self.roots.tree(&parent.root)?;
-        Ok(other_times(reads, &tree).into_iter().next().map(|(path, _)| path))
-    }
-
-    fn put_back(
-        &self,
-        parent: &StepOutput,
-        times: &[(TreePath, Mtime)],
-    ) -> Result<Option<Root>, StepFailure> {
+    fn put_back(&self, parent: &StepOutput, times: &[OtherTime]) -> Result<Option<Root>, StepFailure> {
         if times.is_empty() {
             return Ok(Some(parent.root.clone()));
         }
@@ -140,7 +148,11 @@ impl Engine {
         };
         let mut plan: BTreeMap<usize, Vec<(TreePath, Mtime)>> = BTreeMap::new();
         let mut remembered = Remembered::default();
-        for (path, mtime) in times {
+        for OtherTime {
+            place, was: mtime, ..
+        } in times
+        {
+            let path = &place.path;
             let Some(index) = self.topmost(layers, path)? else {
                 return Ok(None);
             };
@@ -177,6 +189,14 @@ impl Engine {
     }
 }
 
+fn has_file(node: &Node) -> bool {
+    match node {
+        Node::File { .. } => true,
+        Node::Dir(dir, _) => dir.entries().values().any(|entry| has_file(&entry.node)),
+        _ => false,
+    }
+}
+
 /// What the answer of [`Engine::parent_for`] depends on: the layers with their times, what their makers remember, and what the
 /// step read. The trees need not be loaded to give it again. A tree that is only in memory has times that nothing names.
 fn standing_question(parent: &StepOutput, reads: &Digest) -> Option<MemoKey> {
@@ -191,20 +211,13 @@ fn standing_question(parent: &StepOutput, reads: &Digest) -> Option<MemoKey> {
         Work::Ran(None) => b"ran",
         Work::Ran(Some(reads)) => reads.as_bytes(),
     }));
-    Some(MemoKey::new("times put back 1", &parts))
+    Some(MemoKey::new("times put back 2", &parts))
 }
 
 /// The remembered times of the step's own root. What lies behind bind mounts is in no image.
 fn own_times(reads: &ReadSet) -> impl Iterator<Item = (TreePath, Mtime)> {
     let own = reads.places().take_while(|(place, _)| place.root == 0);
-    own.filter_map(|(place, told)| Some((place.path, told.mtime?)))
-}
-
-/// The files of the step's own root whose times are others than remembered.
-fn other_times(reads: &ReadSet, tree: &Tree) -> Vec<(TreePath, Mtime)> {
-    own_times(reads)
-        .filter(|(path, mtime)| tree.get(path).is_some_and(|entry| entry.mtime != *mtime))
-        .collect()
+    own.filter_map(|(place, told)| Some((place.path, told.seen?.mtime)))
 }
 
 /// What the steps above a layer remember, read once.
@@ -212,7 +225,7 @@ fn other_times(reads: &ReadSet, tree: &Tree) -> Vec<(TreePath, Mtime)> {
 struct Remembered(BTreeMap<Digest, Option<BTreeMap<TreePath, Mtime>>>);
 
 impl Remembered {
-    /// Whether one of `makers` saw `path` with another time.
+    /// Whether one of `makers` saw `path` with another time. One that made no file keeps no time: a linter, a test.
     fn otherwise(
         &mut self,
         engine: &Engine,
@@ -224,6 +237,9 @@ impl Remembered {
             let Work::Ran(read_set) = maker.work else {
                 continue;
             };
+            if !has_file(&engine.store.layer(&maker.made)?.root.node) {
+                continue;
+            }
             let Some(digest) = read_set else {
                 return Ok(true);
             };

@@ -112,6 +112,7 @@ impl Engine {
                 continue;
             }
             if let Some(result) = self.answered(family, set)?
+                && !self.edited_behind_mounts(family, &result)?
                 && let Some(hit) = self.stand_in(task, exact, &result)?
             {
                 return Ok(Some(hit));
@@ -130,6 +131,20 @@ impl Engine {
             Ok(key) => Ok(self.store.result(&ActionKey(key.0))?),
             Err(_) => Ok(None),
         }
+    }
+
+    /// Whether a file behind a bind mount that the step did not read, but may have compared by its time, has both another time and another
+    /// content. Those of the step's own root are seen to where their times are.
+    fn edited_behind_mounts(&self, family: &Family, result: &ActionResult) -> Result<bool, StepFailure> {
+        let trees = family.trees();
+        if trees.len() == 1 {
+            return Ok(false);
+        }
+        let reads = self.reads_of(result)?;
+        Ok(reads.is_some_and(|reads| {
+            let mut others = reads.other_times(&trees);
+            others.any(|other| other.place.root > 0 && other.edited.is_some())
+        }))
     }
 
     /// Lays the layer of `result` on the step's root, if it fits in every respect, and keeps that under the exact key.

@@ -5,10 +5,10 @@ use std::{collections::HashMap, sync::Arc};
 use wharf_oci::Digest;
 
 use super::{
-    Asked, Kind, Place,
+    Asked, Kind, Place, Seen,
     encode::{self, Writer},
 };
-use crate::{Device, Dir, Entry, Mtime, Name, Node, Tree, TreePath, Xattrs};
+use crate::{Device, Dir, Entry, Name, Node, Tree, TreePath, Xattrs};
 
 /// The type of a file, as `d_type` says it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -97,10 +97,16 @@ pub enum Answer {
     Content(Digest),
 }
 
-/// The time that a result remembers beside its answers: of regular files that were opened or stat'ed.
-fn remembered_time(entry: &Entry, asked: &Asked) -> Option<Mtime> {
-    let wanted = asked.has(&Kind::Content) || asked.has(&Kind::Stat);
-    (wanted && matches!(entry.node, Node::File { .. })).then_some(entry.mtime)
+/// What a result remembers beside its answers: of regular files that were opened or stat'ed.
+fn remembered(entry: &Entry, asked: &Asked) -> Option<Seen> {
+    let read = asked.has(&Kind::Content);
+    match entry.node {
+        Node::File { digest, .. } if read || asked.has(&Kind::Stat) => Some(Seen {
+            mtime: entry.mtime,
+            unread: (!read).then_some(digest),
+        }),
+        _ => None,
+    }
 }
 
 /// Answers questions in the order of their places; neighbours share the walk to their directory.
@@ -153,7 +159,7 @@ impl<'a> Answerer<'a> {
         for kind in asked.kinds() {
             self.write_answer(writer.bytes(), place, entry, &kind);
         }
-        writer.time(entry.and_then(|entry| remembered_time(entry, asked)));
+        writer.seen(entry.and_then(|entry| remembered(entry, asked)));
     }
 
     /// One answer, as [`encode::answer`] writes it.

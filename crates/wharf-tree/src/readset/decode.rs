@@ -5,8 +5,10 @@ use std::{collections::BTreeSet, sync::Arc};
 use wharf_oci::Digest;
 
 use super::{
-    Answer, Asked, FileType, Kind, PathSet, Place, Presence, ReadSet, Stat, Told,
-    encode::{FILE_TYPES, PATH_SET_MAGIC, READ_SET_MAGIC, Writer, tag, with_head},
+    Answer, Asked, FileType, Kind, PathSet, Place, Presence, ReadSet, Seen, Stat, Told,
+    encode::{
+        FILE_TYPES, NOT_SEEN, PATH_SET_MAGIC, READ_SET_MAGIC, SEEN, SEEN_UNREAD, Writer, tag, with_head,
+    },
 };
 use crate::{Device, Mtime, Name, TreePath, Xattrs};
 
@@ -204,11 +206,22 @@ impl<'a> Reader<'a> {
         let answers = asked.kinds().map(|kind| Ok((kind, self.answer()?)));
         Ok(Told {
             answers: answers.collect::<Result<_, _>>()?,
-            mtime: match self.byte()? {
-                0 => None,
-                _ => Some(self.time()?),
-            },
+            seen: self.seen(&asked)?,
         })
+    }
+
+    fn seen(&mut self, asked: &Asked) -> Result<Option<Seen>, ReadSetError> {
+        let kind = self.byte()?;
+        if kind == NOT_SEEN {
+            return Ok(None);
+        }
+        let mtime = self.time()?;
+        let unread = match kind {
+            SEEN => None,
+            SEEN_UNREAD if !asked.has(&Kind::Content) => Some(Digest::from_bytes(self.array()?)),
+            _ => return self.malformed(),
+        };
+        Ok(Some(Seen { mtime, unread }))
     }
 
     fn answer(&mut self) -> Result<Answer, ReadSetError> {

@@ -1,10 +1,15 @@
 //! Path sets and read sets as bytes: one encoding for one set.
 
-use super::{Answer, Asked, FileType, Kind, PathSet, Place, Presence, ReadSet, Stat, Told};
-use crate::{Mtime, Xattrs};
+use super::{Answer, Asked, FileType, Kind, PathSet, Place, Presence, ReadSet, Seen, Stat, Told};
+use crate::Xattrs;
 
 pub(super) const PATH_SET_MAGIC: [u8; 8] = *b"whpaths1";
 pub(super) const READ_SET_MAGIC: [u8; 8] = *b"whreads1";
+
+/// First byte of a time.
+pub(super) const NOT_SEEN: u8 = 0;
+pub(super) const SEEN: u8 = 1;
+pub(super) const SEEN_UNREAD: u8 = 2;
 
 /// First byte of an answer.
 pub(super) mod tag {
@@ -83,7 +88,7 @@ impl Writer {
         for (_, given) in &told.answers {
             answer(&mut self.bytes, given);
         }
-        self.time(told.mtime);
+        self.seen(told.seen);
     }
 
     /// Root, bytes shared with the path before, the rest.
@@ -100,8 +105,8 @@ impl Writer {
         self.path.extend_from_slice(&path[shared..]);
     }
 
-    pub(super) fn time(&mut self, time: Option<Mtime>) {
-        self::time(&mut self.bytes, time);
+    pub(super) fn seen(&mut self, seen: Option<Seen>) {
+        self::seen(&mut self.bytes, seen);
     }
 
     /// Where answers go.
@@ -116,11 +121,15 @@ impl Writer {
     }
 }
 
-fn time(bytes: &mut Vec<u8>, time: Option<Mtime>) {
-    bytes.push(u8::from(time.is_some()));
-    if let Some(time) = time {
-        bytes.extend(time.secs.to_le_bytes());
-        bytes.extend(time.nanos.to_le_bytes());
+fn seen(bytes: &mut Vec<u8>, seen: Option<Seen>) {
+    let Some(Seen { mtime, unread }) = seen else {
+        return bytes.push(NOT_SEEN);
+    };
+    bytes.push(if unread.is_some() { SEEN_UNREAD } else { SEEN });
+    bytes.extend(mtime.secs.to_le_bytes());
+    bytes.extend(mtime.nanos.to_le_bytes());
+    if let Some(digest) = unread {
+        bytes.extend(digest.as_bytes());
     }
 }
 

@@ -110,7 +110,7 @@ fn answers() {
         panic!("it is there");
     };
     assert!(empty.empty);
-    let remembered = read.places().filter(|(_, told)| told.mtime.is_some());
+    let remembered = read.places().filter(|(_, told)| told.seen.is_some());
     let remembered: Vec<String> = remembered.map(|(place, _)| place.path.to_string()).collect();
     assert_eq!(remembered, ["/d/a"]);
 }
@@ -205,6 +205,60 @@ fn times_are_in_no_key() {
     assert_ne!(old, new);
     let set = questions().digest();
     assert_eq!(old.strong_key(&family, set), new.strong_key(&family, set));
+}
+
+fn at(text: &str, secs: i64) -> Tree {
+    let mut tree = TreeBuilder::new();
+    let mut entry = file(text);
+    entry.mtime = Mtime { secs, nanos: 0 };
+    tree.insert(&path("f"), entry).unwrap();
+    tree.finish()
+}
+
+fn asked(kind: Kind) -> PathSet {
+    let mut set = PathSet::default();
+    set.ask(place("f"), kind);
+    set
+}
+
+/// Text and time of a file, and whether it has another time than remembered, and is edited.
+#[test]
+fn an_edit_is_another_time_and_another_content() {
+    let read = asked(Kind::Stat).answer(&[&at("old", 1)]);
+    assert_eq!(ReadSet::from_bytes(&read.to_bytes()), Ok(read.clone()));
+    for (text, secs, expected) in [
+        ("old", 1, None),
+        ("new", 1, None),
+        ("old", 2, Some(false)),
+        ("new", 2, Some(true)),
+    ] {
+        let tree = at(text, secs);
+        let other = read.other_times(&[&tree]).next();
+        let edited = other.map(|other| other.edited.is_some());
+        assert_eq!(edited, expected, "{text} {secs}");
+    }
+    let content = asked(Kind::Content).answer(&[&at("old", 1)]);
+    let tree = at("old", 2);
+    let other = content.other_times(&[&tree]).next();
+    assert!(other.is_some_and(|other| other.edited.is_none()));
+}
+
+/// The step of before saw "old" at 10 and began at 20 to make files, or made none.
+#[test]
+fn an_edited_file_becomes_as_old_as_what_was_made_of_it() {
+    let before = asked(Kind::Stat).answer(&[&at("old", 10)]);
+    for (text, secs, made, expected) in [
+        ("old", 30, Some(20), 10),
+        ("old", 30, None, 10),
+        ("new", 30, Some(20), 20),
+        ("new", 15, Some(20), 15),
+        ("new", 30, None, 30),
+    ] {
+        let now = asked(Kind::Stat).answer(&[&at(text, secs)]);
+        let made = made.map(|secs| Mtime { secs, nanos: 0 });
+        let told = now.with_times_of(&before, made).get(&place("f")).unwrap();
+        assert_eq!(told.seen.unwrap().mtime.secs, expected, "{text} {secs} {made:?}");
+    }
 }
 
 #[test]

@@ -2,7 +2,9 @@
 
 use std::{cmp::Ordering, fmt};
 
-use super::{Answer, Asked, Kind, PathSet, Place, decode::Reader, difference, encode::Writer};
+use wharf_oci::Digest;
+
+use super::{Answer, Asked, Kind, PathSet, Place, decode::Reader, encode::Writer};
 use crate::Mtime;
 
 /// What was told about one place.
@@ -10,8 +12,17 @@ use crate::Mtime;
 pub struct Told {
     /// Questions and answers, in the order of the kinds.
     pub answers: Box<[(Kind, Answer)]>,
-    /// The modification time, of a regular file whose content or status was asked. It is part of no key.
-    pub mtime: Option<Mtime>,
+    /// Of a regular file whose content or status was asked. It is part of no key.
+    pub seen: Option<Seen>,
+}
+
+/// What was to be seen of a regular file beside the answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seen {
+    /// The modification time.
+    pub mtime: Mtime,
+    /// The content that it had, if nobody asked for that.
+    pub unread: Option<Digest>,
 }
 
 impl Told {
@@ -31,9 +42,22 @@ impl Told {
         answers.extend(other.answers);
         answers.sort_by(|(a, _), (b, _)| a.cmp(b));
         answers.dedup_by(|(a, _), (b, _)| a == b);
+        let read = answers.iter().any(|(kind, _)| *kind == Kind::Content);
+        let seen = self.seen.or(other.seen).map(|seen| Seen {
+            unread: seen.unread.filter(|_| !read),
+            ..seen
+        });
         Self {
             answers: answers.into(),
-            mtime: self.mtime.or(other.mtime),
+            seen,
+        }
+    }
+
+    /// The content that a regular file had whose time is remembered.
+    pub fn content(&self) -> Option<Digest> {
+        match self.get(&Kind::Content) {
+            Some(Answer::Content(digest)) => Some(*digest),
+            _ => self.seen?.unread,
         }
     }
 }
@@ -99,21 +123,6 @@ impl ReadSet {
         }
         drop((these, others));
         *self = Self::written(writer);
-    }
-
-    /// This set with the times that `earlier` remembers of files of the step's own root, where both remember one.
-    #[must_use]
-    pub fn with_times_of(&self, earlier: &Self) -> Self {
-        let mut writer = Writer::default();
-        let mut others = earlier.places().peekable();
-        for (place, mut told) in self.places() {
-            let before = difference::at(&place, &mut others).filter(|_| place.root == 0);
-            if let (Some(mtime), Some(before)) = (&mut told.mtime, before.and_then(|before| before.mtime)) {
-                *mtime = before;
-            }
-            writer.told(&place, &told);
-        }
-        Self::written(writer)
     }
 }
 

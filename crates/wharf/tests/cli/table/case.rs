@@ -79,6 +79,7 @@ const THEMES: &[(&str, &str)] = &[
     ("writes", include_str!("cases/writes.toml")),
     ("programs", include_str!("cases/programs.toml")),
     ("builder", include_str!("cases/builder.toml")),
+    ("times", include_str!("cases/times.toml")),
 ];
 
 /// All of them.
