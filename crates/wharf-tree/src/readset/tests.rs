@@ -261,6 +261,30 @@ fn an_edited_file_becomes_as_old_as_what_was_made_of_it() {
     }
 }
 
+/// Of three files the first was put there by an edit before, and the others are edited now, the last first.
+#[test]
+fn edited_files_keep_their_order() {
+    let tree = |times: [(&str, i64, u32); 3]| {
+        let mut tree = TreeBuilder::new();
+        for (at, (text, secs, nanos)) in ["a", "b", "c"].into_iter().zip(times) {
+            let mut entry = file(text);
+            entry.mtime = Mtime { secs, nanos };
+            tree.insert(&path(at), entry).unwrap();
+        }
+        tree.finish()
+    };
+    let mut set = PathSet::default();
+    for at in ["a", "b", "c"] {
+        set.ask(place(at), Kind::Stat);
+    }
+    let before = set.answer(&[&tree([("one", 20, 4), ("two", 10, 0), ("three", 10, 0)])]);
+    let now = set.answer(&[&tree([("one", 40, 0), ("TWO", 31, 0), ("THREE", 30, 0)])]);
+    let times = now.with_times_of(&before, Some(Mtime { secs: 20, nanos: 0 }));
+    let times = times.places().map(|(_, told)| told.seen.unwrap().mtime);
+    let at = |nanos| Mtime { secs: 20, nanos };
+    assert_eq!(times.collect::<Vec<_>>(), [at(4), at(6), at(5)]);
+}
+
 #[test]
 fn round_trips() {
     let set = questions();

@@ -1,5 +1,7 @@
 //! Times beside answers: which files have others than a read set remembers.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::{Answer, Difference, Kind, Place, ReadSet, Seen, Told, difference, encode::Writer};
 use crate::{Mtime, Node, Tree};
 
@@ -35,23 +37,52 @@ impl ReadSet {
     /// must not look younger than those, nor older than files that it is younger than.
     #[must_use]
     pub fn with_times_of(&self, earlier: &Self, made: Option<Mtime>) -> Self {
+        let older = made.map_or_else(BTreeMap::new, |made| self.made_older(earlier, made));
         let mut writer = Writer::default();
-        let mut others = earlier.places().peekable();
-        for (place, mut told) in self.places() {
-            let content = told.content();
-            let before = difference::at(&place, &mut others).filter(|_| place.root == 0);
-            if let (Some(seen), Some(before)) = (&mut told.seen, before)
-                && let Some(earlier) = before.seen
-            {
-                seen.mtime = if content == before.content() {
-                    earlier.mtime
+        for (place, mut told, before) in self.beside(earlier) {
+            let same_content = told.content() == before.as_ref().and_then(Told::content);
+            if let (Some(seen), Some(before)) = (&mut told.seen, before.and_then(|before| before.seen)) {
+                seen.mtime = if same_content {
+                    before.mtime
                 } else {
-                    made.map_or(seen.mtime, |made| seen.mtime.min(made))
+                    older.get(&seen.mtime).copied().unwrap_or(seen.mtime)
                 };
             }
             writer.told(&place, &told);
         }
         Self::written(writer)
+    }
+
+    /// What the times of edited files younger than `made` become: a nanosecond apart from there on, in the order that they have, and
+    /// after those that an earlier edit left there.
+    fn made_older(&self, earlier: &Self, made: Mtime) -> BTreeMap<Mtime, Mtime> {
+        let mut next = made;
+        let mut edited = BTreeSet::new();
+        for (_, told, before) in self.beside(earlier) {
+            let (Some(seen), Some(before)) = (told.seen, before) else {
+                continue;
+            };
+            if told.content() != before.content() {
+                edited.extend((seen.mtime > made).then_some(seen.mtime));
+            } else if let Some(kept) = before.seen.filter(|kept| kept.mtime.secs == made.secs) {
+                next.nanos = next.nanos.max(kept.mtime.nanos + 1);
+            }
+        }
+        let older = edited.into_iter().zip(next.nanos..);
+        let at = |nanos: u32| Mtime {
+            nanos: nanos.min(999_999_999),
+            ..made
+        };
+        older.map(|(mtime, nanos)| (mtime, at(nanos))).collect()
+    }
+
+    /// Every place, and what `earlier` was told about those of the step's own root.
+    fn beside<'a>(&'a self, earlier: &'a Self) -> impl Iterator<Item = (Place, Told, Option<Told>)> + 'a {
+        let mut others = earlier.places().peekable();
+        self.places().map(move |(place, told)| {
+            let before = difference::at(&place, &mut others).filter(|_| place.root == 0);
+            (place, told, before)
+        })
     }
 }
 
