@@ -12,7 +12,7 @@ use std::{
 use rustix::{
     fs::{
         AtFlags, CWD, Dir, FileType, Mode, OFlags, RenameFlags, Stat, Timespec, Timestamps, UTIME_NOW,
-        UTIME_OMIT, mkdirat, openat, renameat, renameat_with, statat, unlinkat, utimensat,
+        UTIME_OMIT, fstat, mkdirat, openat, renameat, renameat_with, statat, unlinkat, utimensat,
     },
     io::Errno,
 };
@@ -24,6 +24,13 @@ use crate::{error::StoreError, layout};
 pub(crate) struct Disk {
     path: PathBuf,
     dir: OwnedFd,
+}
+
+/// A file that was read.
+#[derive(Debug)]
+pub(crate) struct Content {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) stat: Stat,
 }
 
 type Result<T> = std::result::Result<T, StoreError>;
@@ -86,14 +93,31 @@ impl Disk {
         }
     }
 
-    /// Reads a whole file; `None` if there is none.
+    /// Reads a whole file; `None` if there is none. What garbage collection is about to look at a second time is found as well.
     pub(crate) fn read(&self, place: &str) -> Result<Option<Vec<u8>>> {
-        let Some(mut file) = self.open_file(place)? else {
-            return Ok(None);
-        };
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).map_err(self.fail("read", place))?;
-        Ok(Some(bytes))
+        match self.open_file(place)? {
+            Some(file) => Ok(Some(self.content(place, file)?.bytes)),
+            None => Ok(None),
+        }
+    }
+
+    /// Reads a whole file that is at its place; `None` if it is not. That is enough for who marks it as used next, which needs it there,
+    /// and most look-ups find nothing.
+    pub(crate) fn read_here(&self, place: &str) -> Result<Option<Content>> {
+        match self.open_quietly(place) {
+            Ok(file) => self.content(place, file).map(Some),
+            Err(Errno::NOENT) => Ok(None),
+            Err(errno) => Err(self.fail("open", place)(errno)),
+        }
+    }
+
+    fn content(&self, place: &str, mut file: File) -> Result<Content> {
+        let stat = fstat(&file).map_err(self.fail("read", place))?;
+        // So the end is found without growing, and without asking for the size again.
+        let mut bytes = Vec::with_capacity(stat.st_size as usize + PROBE);
+        let read = file.by_ref().take(u64::MAX).read_to_end(&mut bytes);
+        read.map_err(self.fail("read", place))?;
+        Ok(Content { bytes, stat })
     }
 
     /// Creates a file that must not exist.
@@ -101,6 +125,15 @@ impl Disk {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
         let file = openat(&self.dir, place, flags, FILE_MODE).map_err(self.fail("create", place))?;
         Ok(file.into())
+    }
+
+    /// Opens a file for reading and writing; `None` if there is none.
+    pub(crate) fn open_existing(&self, place: &str) -> Result<Option<File>> {
+        match openat(&self.dir, place, OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()) {
+            Ok(file) => Ok(Some(file.into())),
+            Err(Errno::NOENT) => Ok(None),
+            Err(errno) => Err(self.fail("open", place)(errno)),
+        }
     }
 
     /// Opens a file for reading and writing, and creates it if it is not there.
@@ -248,6 +281,9 @@ pub(crate) const fn allocated(stat: &Stat) -> u64 {
 pub(crate) fn is_dir(stat: &Stat) -> bool {
     FileType::from_raw_mode(stat.st_mode) == FileType::Directory
 }
+
+/// Bytes of room with which the standard library reads straight into a vector.
+const PROBE: usize = 32;
 
 const FILE_MODE: Mode = Mode::from_raw_mode(0o644);
 

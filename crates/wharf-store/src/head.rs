@@ -12,12 +12,12 @@ use crate::{
 impl Store {
     /// The last result of this family in this lane, if it is recorded. The result itself may be gone.
     pub fn head(&self, family: &Digest, lane: &Digest) -> Result<Option<ActionKey>, StoreError> {
-        self.read_record(&place(family, lane))
+        self.read_overwritten(&place(family, lane))
     }
 
     /// Records the last result of this family in this lane.
     pub fn set_head(&self, family: &Digest, lane: &Digest, key: &ActionKey) -> Result<(), StoreError> {
-        self.write_record(&place(family, lane), key)
+        self.overwrite_record(&place(family, lane), key)
     }
 }
 

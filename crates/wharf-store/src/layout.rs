@@ -23,13 +23,15 @@ pub(crate) const HISTORY: &str = "history";
 pub(crate) const STAT: &str = "stat";
 pub(crate) const CACHES: &str = "caches";
 pub(crate) const WORK: &str = "work";
+/// Leases that nobody has.
+pub(crate) const IDLE: &str = "idle";
 pub(crate) const BOOTS: &str = "boots";
 /// What garbage collection has taken away and not yet deleted. It is made with the store, because a full disk has no room for one.
 pub(crate) const TRASH: &str = "trash";
 
 /// Every directory of a new store.
-pub(crate) const DIRECTORIES: [&str; 18] = [
-    BLOBS, TREES, TIMES, PATHS, SLOTS, RESULTS, HEADS, MEMO, REFS, PINS, LEASES, LOCKS, HISTORY, STAT,
+pub(crate) const DIRECTORIES: [&str; 19] = [
+    BLOBS, TREES, TIMES, PATHS, SLOTS, RESULTS, HEADS, MEMO, REFS, PINS, LEASES, IDLE, LOCKS, HISTORY, STAT,
     CACHES, WORK, BOOTS, TRASH,
 ];
 

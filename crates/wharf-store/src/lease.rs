@@ -21,6 +21,7 @@ use rustix::fs::{FlockOperation, flock};
 use crate::{
     disk::Disk,
     error::StoreError,
+    idle,
     layout::{self, LEASES, WORK},
     root::Root,
     stamp::Stamp,
@@ -46,6 +47,9 @@ impl Lease {
                 process::id(),
                 COUNTER.fetch_add(1, Ordering::Relaxed)
             );
+            if let Some(file) = idle::take(disk, &name)? {
+                return Ok(Self::new(name, file));
+            }
             let (aside, place) = (layout::file(WORK, &name), layout::file(LEASES, &name));
             let Some(file) = create_new(disk, &aside)? else {
                 continue;
@@ -53,13 +57,17 @@ impl Lease {
             flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(disk.fail("lock", &aside))?;
             if disk.move_if_there(&aside, &place, false)? {
                 disk.make_dir(&aside)?;
-                return Ok(Self {
-                    name,
-                    file,
-                    held: Mutex::default(),
-                    next_name: AtomicU64::new(0),
-                });
+                return Ok(Self::new(name, file));
             }
+        }
+    }
+
+    fn new(name: String, file: File) -> Self {
+        Self {
+            name,
+            file,
+            held: Mutex::default(),
+            next_name: AtomicU64::new(0),
         }
     }
 
@@ -94,8 +102,14 @@ impl Lease {
         layout::file(WORK, &self.name)
     }
 
-    /// Gives the lease up. The scratch directory must be gone.
-    pub(crate) fn give_up(&self, disk: &Disk) -> Result<(), StoreError> {
+    /// Gives the lease up, for others to take over if its scratch directory is empty. Whether that is so; if not, it still has to be
+    /// removed, with all that is in it, and then [`Lease::end`]ed.
+    pub(crate) fn pass_on(&self, disk: &Disk) -> Result<bool, StoreError> {
+        Ok(disk.list(&self.scratch_dir())?.is_empty() && idle::keep(disk, &self.name, &self.file)?)
+    }
+
+    /// Ends the lease. The scratch directory must be gone.
+    pub(crate) fn end(&self, disk: &Disk) -> Result<(), StoreError> {
         disk.remove(&layout::file(LEASES, &self.name)).map(drop)
     }
 }

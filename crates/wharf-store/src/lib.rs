@@ -12,6 +12,7 @@ mod store;
 
 mod boot;
 mod disk;
+mod idle;
 mod layout;
 mod lease;
 mod record;
@@ -37,6 +38,7 @@ mod root;
 mod tree;
 
 mod cache_mount;
+mod checked;
 mod history;
 mod lock;
 mod stat;

@@ -18,7 +18,8 @@ impl Store {
 
     /// The encoded path set of this digest, checked; a damaged one is none.
     pub fn path_set(&self, digest: &Digest) -> Result<Option<Vec<u8>>, StoreError> {
-        let bytes = self.read_used(&layout::object(PATHS, digest))?;
+        let content = self.read_used(&layout::object(PATHS, digest))?;
+        let bytes = content.map(|content| content.bytes);
         Ok(bytes.filter(|bytes| Digest::of(bytes) == *digest))
     }
 

@@ -2,10 +2,15 @@
 //!
 //! A record that a crash left torn, or empty, does not decode and counts as absent.
 
+use std::{os::unix::fs::FileExt, thread};
+
 use serde::{Serialize, de::DeserializeOwned};
 use wharf_oci::Digest;
 
 use crate::{error::StoreError, store::Store};
+
+/// How often a record is read that does not decode: one that is just overwritten is whole a moment later.
+const READS: usize = 3;
 
 /// The bytes of a record.
 pub(crate) fn encode<T: Serialize>(value: &T) -> Vec<u8> {
@@ -31,17 +36,57 @@ impl Store {
         Ok(self.disk().read(place)?.and_then(|bytes| decode(&bytes)))
     }
 
+    /// Reads a record that may just be overwritten.
+    pub(crate) fn read_overwritten<T: DeserializeOwned>(&self, place: &str) -> Result<Option<T>, StoreError> {
+        for _ in 0..READS {
+            let Some(content) = self.disk().read_here(place)? else {
+                return Ok(None);
+            };
+            if let Some(value) = decode(&content.bytes) {
+                return Ok(Some(value));
+            }
+            thread::yield_now();
+        }
+        Ok(None)
+    }
+
+    /// Writes a record over one of the same length, where nothing is lost if a crash tears it: no file is made and none removed. Who reads
+    /// it uses [`Store::read_overwritten`].
+    pub(crate) fn overwrite_record<T: Serialize>(&self, place: &str, value: &T) -> Result<(), StoreError> {
+        let bytes = encode(value);
+        let Some(file) = self.disk().open_existing(place)? else {
+            return self.write_whole(place, &bytes);
+        };
+        let mut there = vec![0; bytes.len() + 1];
+        let fail = self.disk().fail("read", place);
+        let length = file.read_at(&mut there, 0).map_err(fail)?;
+        if there[..length] == bytes {
+            return Ok(());
+        }
+        if length != bytes.len() {
+            return self.write_whole(place, &bytes);
+        }
+        file.write_all_at(&bytes, 0)
+            .map_err(self.disk().fail("write", place))
+    }
+
     /// Reads a record that garbage collection may take away, and marks it as used: it, and what it names, stay until this handle is dropped.
     pub(crate) fn look_up<T: DeserializeOwned>(&self, place: &str) -> Result<Option<T>, StoreError> {
-        let found = self.read_record(place)?;
-        Ok(if self.mark_used(place)? { found } else { None })
+        let found = self.disk().read_here(place)?;
+        let found = found.and_then(|content| decode(&content.bytes));
+        Ok(if found.is_some() && self.mark_used(place)? {
+            found
+        } else {
+            None
+        })
     }
 
     /// Writes a record in place of one that is there. An equal one stays, and counts as used: ext4 starts to write a file to the disk when it
     /// replaces another, which takes a hundred times as long as reading it.
     pub(crate) fn write_record<T: Serialize>(&self, place: &str, value: &T) -> Result<(), StoreError> {
         let bytes = encode(value);
-        if self.disk().read(place)?.as_deref() == Some(&bytes) && self.mark_used(place)? {
+        let there = self.disk().read_here(place)?;
+        if there.is_some_and(|there| there.bytes == bytes) && self.mark_used(place)? {
             return Ok(());
         }
         self.write_whole(place, &bytes)

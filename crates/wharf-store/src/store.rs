@@ -243,7 +243,7 @@ fn complete(disk: &Disk) -> Result<(), StoreError> {
         .map_err(disk.fail("write", FORMAT))?;
     disk.rename(&aside, FORMAT)?;
     disk.remove_dir(&lease.scratch_dir())?;
-    lease.give_up(disk)
+    lease.end(disk)
 }
 
 impl Drop for Inner {
@@ -257,8 +257,9 @@ impl Drop for Inner {
         if let Some(lease) = lease {
             // What cannot be removed here is left to whoever opens the store next, as after a crash.
             let scratch = self.disk.locate(&lease.scratch_dir());
-            if remove::tree(&scratch, self.options.remove_tree.as_ref()).is_ok() {
-                drop(lease.give_up(&self.disk));
+            let passed_on = lease.pass_on(&self.disk).unwrap_or_default();
+            if !passed_on && remove::tree(&scratch, self.options.remove_tree.as_ref()).is_ok() {
+                drop(lease.end(&self.disk));
             }
         }
     }

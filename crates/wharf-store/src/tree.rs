@@ -7,18 +7,22 @@ use std::{
 };
 
 use wharf_oci::Digest;
-use wharf_tree::{DecodeError, Entry, Layer, Node, TimesDigest, TimesError, Tree, TreeDigest};
+use wharf_tree::{DecodeError, Entry, Layer, Node, PackIndex, TimesDigest, TimesError, Tree, TreeDigest};
 
 use crate::{
+    disk::Content,
     error::{StoreError, TreeError},
     layout::{self, TIMES, TREES},
     root::LayerId,
+    stamp::Stamp,
     store::Store,
 };
 
 /// What trees and layers have in common here.
 pub(crate) trait Pack: Sized {
     fn from_pack(bytes: Vec<u8>) -> Result<Self, DecodeError>;
+    fn from_checked_pack(bytes: Vec<u8>, index: PackIndex) -> Result<Self, DecodeError>;
+    fn pack_index(&self) -> Option<PackIndex>;
     fn digest(&self) -> TreeDigest;
     fn apply_times(&mut self, times: Vec<u8>) -> Result<(), TimesError>;
 }
@@ -28,6 +32,14 @@ macro_rules! pack {
         impl Pack for $kind {
             fn from_pack(bytes: Vec<u8>) -> Result<Self, DecodeError> {
                 <$kind>::from_pack(bytes)
+            }
+
+            fn from_checked_pack(bytes: Vec<u8>, index: PackIndex) -> Result<Self, DecodeError> {
+                <$kind>::from_checked_pack(bytes, index)
+            }
+
+            fn pack_index(&self) -> Option<PackIndex> {
+                <$kind>::pack_index(self)
             }
 
             fn digest(&self) -> TreeDigest {
@@ -115,35 +127,43 @@ impl Store {
     }
 
     fn load<T: Pack>(&self, id: &LayerId) -> Result<T, TreeError> {
-        let mut tree: T = self.load_without_times(&id.tree)?;
-        let place = layout::object(TIMES, &id.times.0);
-        let times = self.read_used(&place)?.ok_or(TreeError::MissingTimes(id.times))?;
-        let applied = if Digest::of(&times) == id.times.0 {
-            tree.apply_times(times).map_err(|error| error.to_string())
-        } else {
-            Err("its times object has another digest".to_owned())
+        let found = Stamp::now();
+        let pack_place = layout::object(TREES, &id.tree.0);
+        let times_place = layout::object(TIMES, &id.times.0);
+        let pack = self.read_used(&pack_place)?.ok_or(TreeError::Missing(id.tree))?;
+        let times = self
+            .read_used(&times_place)?
+            .ok_or(TreeError::MissingTimes(id.times))?;
+        let files = self.files(pack.stat, times.stat, found)?;
+        let index = match &files {
+            Some(files) => self.kept_index(id, files)?,
+            None => None,
         };
-        match applied {
-            Ok(()) => Ok(tree),
-            Err(reason) => Err(self.damaged(id.tree, &place, reason)?),
+        if let Some(index) = index {
+            return match read_checked(id, pack.bytes, times.bytes, index) {
+                Ok(tree) => Ok(tree),
+                Err(reason) => Err(self.damaged(id.tree, &pack_place, reason)?),
+            };
         }
-    }
-
-    fn load_without_times<T: Pack>(&self, digest: &TreeDigest) -> Result<T, TreeError> {
-        let place = layout::object(TREES, &digest.0);
-        let pack = self.read_used(&place)?.ok_or(TreeError::Missing(*digest))?;
-        let reason = match T::from_pack(pack) {
-            Ok(tree) if tree.digest() == *digest => return Ok(tree),
-            Ok(tree) => format!("it has the digest {}", tree.digest()),
-            Err(error) => error.to_string(),
+        let mut tree = match read_pack::<T>(id, pack.bytes) {
+            Ok(tree) => tree,
+            Err(reason) => return Err(self.damaged(id.tree, &pack_place, reason)?),
         };
-        Err(self.damaged(*digest, &place, reason)?)
+        let index = tree.pack_index();
+        if let Err(reason) = read_times(&mut tree, id, times.bytes) {
+            return Err(self.damaged(id.tree, &times_place, reason)?);
+        }
+        if let (Some(files), Some(index)) = (&files, &index) {
+            // Without it the next reader takes longer, and nothing else.
+            drop(self.keep_index(id, files, index));
+        }
+        Ok(tree)
     }
 
     /// Reads an object and marks it as used: what was still at its place for that, garbage collection leaves there.
-    pub(crate) fn read_used(&self, place: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        let bytes = self.disk().read(place)?;
-        Ok(if self.mark_used(place)? { bytes } else { None })
+    pub(crate) fn read_used(&self, place: &str) -> Result<Option<Content>, StoreError> {
+        let content = self.disk().read_here(place)?;
+        Ok(if self.mark_used(place)? { content } else { None })
     }
 
     /// Removes a damaged object: from now on it is missing.
@@ -152,6 +172,31 @@ impl Store {
         self.count_loss();
         Ok(TreeError::Corrupt { digest, reason })
     }
+}
+
+/// Reads what was checked before.
+fn read_checked<T: Pack>(id: &LayerId, pack: Vec<u8>, times: Vec<u8>, index: PackIndex) -> Result<T, String> {
+    let mut tree = T::from_checked_pack(pack, index).map_err(|error| error.to_string())?;
+    if tree.digest() != id.tree {
+        return Err(format!("it has the digest {}", tree.digest()));
+    }
+    tree.apply_times(times).map_err(|error| error.to_string())?;
+    Ok(tree)
+}
+
+fn read_pack<T: Pack>(id: &LayerId, pack: Vec<u8>) -> Result<T, String> {
+    match T::from_pack(pack) {
+        Ok(tree) if tree.digest() == id.tree => Ok(tree),
+        Ok(tree) => Err(format!("it has the digest {}", tree.digest())),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn read_times<T: Pack>(tree: &mut T, id: &LayerId, times: Vec<u8>) -> Result<(), String> {
+    if Digest::of(&times) != id.times.0 {
+        return Err("its times object has another digest".to_owned());
+    }
+    tree.apply_times(times).map_err(|error| error.to_string())
 }
 
 /// Decoded trees. They go with the process: to free every entry of a large base takes longer than a build that has nothing to do.

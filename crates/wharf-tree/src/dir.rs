@@ -1,12 +1,17 @@
 //! A directory: sorted names and their entries, with its digest computed once.
 
-use std::{collections::BTreeMap, fmt, sync::OnceLock};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
 use wharf_oci::Digest;
 
 use crate::{
     encode,
     entry::{Entry, Node},
+    index::PackIndex,
     objects::Packed,
     path::Name,
     times::Records,
@@ -110,6 +115,11 @@ impl Dir {
             .get_or_init(|| self.packed.as_ref().map(Packed::entries).unwrap_or_default())
     }
 
+    /// What the check of its pack found, if it comes out of one and nobody may have changed it.
+    pub(crate) fn pack_index(&self) -> Option<PackIndex> {
+        self.packed.as_ref().map(|packed| PackIndex::of(packed.objects()))
+    }
+
     /// The entries for changing; forgets what was computed from them.
     pub fn entries_mut(&mut self) -> &mut BTreeMap<Name, Entry> {
         self.digest = OnceLock::new();
@@ -136,6 +146,12 @@ impl Dir {
         for entry in self.times_mut().values_mut() {
             entry.set_times(times);
         }
+    }
+
+    /// Whether both are known to be the same without a look at them, times included.
+    pub(crate) fn is(self: &Arc<Self>, other: &Arc<Self>) -> bool {
+        let same = |packed: &Packed| other.packed.as_ref().is_some_and(|others| packed.is(others));
+        Arc::ptr_eq(self, other) || self.packed.as_ref().is_some_and(same)
     }
 
     /// The entry called `name`.

@@ -5,6 +5,7 @@
 
 pub mod blob;
 pub mod build;
+mod check;
 pub mod compress;
 mod decode;
 pub mod diff;
@@ -14,6 +15,7 @@ mod encode;
 pub mod entry;
 pub mod glob;
 pub mod graft;
+mod index;
 pub mod links;
 pub mod lookup;
 pub mod merge;
@@ -36,6 +38,7 @@ pub use diff::diff;
 pub use dir::{Dir, DirRole, Glimpse, Summary};
 pub use entry::{Attrs, Device, Entry, Mtime, Node, Xattrs};
 pub use graft::{CopyOptions, Graft, GraftError};
+pub use index::PackIndex;
 pub use links::HardLinks;
 pub use lookup::{FollowLast, Lookup, LookupError, Resolved, Visit};
 pub use merge::{MergeError, merge, regraft};

@@ -1,118 +1,91 @@
-//! The directories of a pack: their bytes, all checked at once, and their entries, made when somebody looks at them.
+//! The directories of a pack: their bytes, and their entries, made when somebody looks at them.
 //!
 //! A step looks at few of the directories of its root, and to make every entry of a large base takes longer than a build in
 //! which nothing has to run.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    ops::Range,
-    sync::Arc,
-};
+use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
 use wharf_oci::Digest;
 
 use crate::{
-    decode::{Cursor, DecodeError, RawEntries, RawEntry, RawNode},
-    dir::{Dir, Glimpse, Part, Summary},
+    decode::{RawEntries, RawEntry, RawNode},
+    dir::{Dir, Glimpse, Summary},
     entry::{Entry, Mtime},
-    pack::{MAX_ENTRIES, MAX_HEIGHT},
     path::Name,
     times::Records,
 };
 
-/// The directory objects of one pack, children before parents.
+/// The directory objects of one pack.
 #[derive(Debug)]
 pub(crate) struct Objects {
     pack: Arc<Vec<u8>>,
+    /// Sorted by digest.
     each: Vec<Object>,
-    by_digest: HashMap<Digest, u32>,
+    /// Whether the bytes of all of them have been checked. If not, those of each are when somebody looks at it.
+    checked: bool,
 }
 
-#[derive(Debug)]
-struct Object {
-    /// Where it is in the pack.
-    bytes: Range<usize>,
-    digest: Digest,
-    summary: Summary,
-    /// Something has referred to it.
-    used: bool,
+/// Where an object is in its pack, and what was found when it was checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Object {
+    pub(crate) digest: Digest,
+    pub(crate) bytes: Range<usize>,
+    pub(crate) summary: Summary,
 }
 
 impl Objects {
-    /// Those of `pack` from `start` to its end, each after its length. Every rule is checked but that all of them are referred to.
-    pub(crate) fn read(pack: &Arc<Vec<u8>>, start: usize) -> Result<Self, DecodeError> {
-        let mut objects = Self {
+    /// Those that a check of all bytes of `pack` has found.
+    pub(crate) fn checked(pack: &Arc<Vec<u8>>, each: Vec<Object>) -> Self {
+        Self::new(pack, each, true)
+    }
+
+    /// Those that an earlier check has found.
+    pub(crate) fn known(pack: &Arc<Vec<u8>>, each: Vec<Object>) -> Self {
+        Self::new(pack, each, false)
+    }
+
+    fn new(pack: &Arc<Vec<u8>>, mut each: Vec<Object>, checked: bool) -> Self {
+        if !each.is_sorted_by_key(|object| object.digest) {
+            each.sort_unstable_by_key(|object| object.digest);
+        }
+        Self {
             pack: Arc::clone(pack),
-            each: Vec::new(),
-            by_digest: HashMap::new(),
-        };
-        let mut cursor = Cursor(&pack[start..]);
-        while !cursor.0.is_empty() {
-            let object = cursor.bytes(0..=usize::MAX, "length")?;
-            objects.add(object, pack.len() - cursor.0.len())?;
+            each,
+            checked,
         }
-        Ok(objects)
     }
 
-    /// Checks the next object, which ends at `end`.
-    fn add(&mut self, bytes: &[u8], end: usize) -> Result<(), DecodeError> {
-        let digest = Digest::of(bytes);
-        let summary = self.summary(bytes)?;
-        if summary.height > MAX_HEIGHT {
-            return Err(DecodeError::TooMuch(MAX_HEIGHT.into(), "levels of directories"));
-        }
-        if summary.entries > MAX_ENTRIES {
-            return Err(DecodeError::TooMuch(MAX_ENTRIES, "entries"));
-        }
-        let index = u32::try_from(self.each.len()).map_err(|_| DecodeError::Range("count of objects"))?;
-        if self.by_digest.insert(digest, index).is_some() {
-            return Err(DecodeError::Superfluous(digest));
-        }
-        self.each.push(Object {
-            bytes: end - bytes.len()..end,
-            digest,
-            summary,
-            used: false,
-        });
-        Ok(())
+    /// All of them, sorted by digest.
+    pub(crate) fn each(&self) -> &[Object] {
+        &self.each
     }
 
-    fn summary(&mut self, object: &[u8]) -> Result<Summary, DecodeError> {
-        let mut summary = Summary::EMPTY;
-        for entry in RawEntries::new(object) {
-            let (_, entry) = entry?;
-            let part = self.part(&entry)?;
-            summary.add(part);
-        }
-        Ok(summary)
+    /// The length of the pack in bytes.
+    pub(crate) fn pack_length(&self) -> usize {
+        self.pack.len()
     }
 
-    fn part(&mut self, entry: &RawEntry<'_>) -> Result<Part, DecodeError> {
-        Ok(Part {
-            xattrs: entry.has_xattrs(),
-            acls: entry.acls,
-            whiteout: entry.is_whiteout(),
-            dir: match entry.node {
-                RawNode::Dir(digest, role) => Some((self.refer(&digest)?, role)),
-                _ => None,
-            },
-        })
+    fn find(&self, digest: &Digest) -> Option<usize> {
+        self.each
+            .binary_search_by_key(digest, |object| object.digest)
+            .ok()
     }
 
-    /// Notes that something refers to the directory of this digest.
-    pub(crate) fn refer(&mut self, digest: &Digest) -> Result<Summary, DecodeError> {
-        let index = self.by_digest.get(digest).ok_or(DecodeError::Missing(*digest))?;
-        let object = &mut self.each[*index as usize];
-        object.used = true;
-        Ok(object.summary)
-    }
-
-    /// Whether there is nothing that nobody refers to.
-    pub(crate) fn all_used(&self) -> Result<(), DecodeError> {
-        match self.each.iter().find(|object| !object.used) {
-            None => Ok(()),
-            Some(object) => Err(DecodeError::Superfluous(object.digest)),
-        }
+    /// The bytes of an object, which are its own.
+    ///
+    /// # Panics
+    ///
+    /// When they are not: the disk has changed what was checked. Nothing could be made of them, and to go on with something else would be
+    /// worse.
+    fn bytes(&self, index: usize) -> &[u8] {
+        let object = &self.each[index];
+        let bytes = &self.pack[object.bytes.clone()];
+        assert!(
+            self.checked || Digest::of(bytes) == object.digest,
+            "the directory {} has decayed in the store: `wharf store verify` removes it, and it is made anew",
+            object.digest
+        );
+        bytes
     }
 }
 
@@ -127,12 +100,21 @@ pub(crate) struct Packed {
 impl Packed {
     /// The directory of this digest, to which something refers; without times, which are zero then.
     pub(crate) fn new(objects: &Arc<Objects>, digest: &Digest) -> Self {
-        let index = objects.by_digest.get(digest);
-        Self {
+        Self::find(objects, digest).expect("what is referred to was found before")
+    }
+
+    /// The directory of this digest, if the pack has it.
+    pub(crate) fn find(objects: &Arc<Objects>, digest: &Digest) -> Option<Self> {
+        Some(Self {
+            index: u32::try_from(objects.find(digest)?).ok()?,
             objects: Arc::clone(objects),
-            index: *index.expect("what is referred to was found before"),
             times: None,
-        }
+        })
+    }
+
+    /// All directories of its pack.
+    pub(crate) fn objects(&self) -> &Objects {
+        &self.objects
     }
 
     /// The same with the times of all entries, this directory's first.
@@ -166,7 +148,7 @@ impl Packed {
     }
 
     fn raw_entries(&self) -> impl Iterator<Item = (&[u8], RawEntry<'_>)> {
-        let object = &self.objects.pack[self.object().bytes.clone()];
+        let object = self.objects.bytes(self.index as usize);
         RawEntries::new(object).map(|entry| entry.expect("every object was checked"))
     }
 

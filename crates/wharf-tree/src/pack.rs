@@ -5,10 +5,12 @@ use std::{collections::HashSet, sync::Arc};
 use wharf_oci::Digest;
 
 use crate::{
-    decode::{self, Cursor, DecodeError, RawNode},
+    check::Check,
+    decode::{self, Cursor, DecodeError, RawEntry, RawNode},
     dir::Dir,
     encode,
     entry::{Entry, Mtime, Node},
+    index::PackIndex,
     links::{HardLinks, linkable},
     objects::{Objects, Packed},
     path::{PATH_MAX, TreePath},
@@ -41,7 +43,20 @@ impl Tree {
 
     /// Checks and reads a pack. All times are zero until [`Tree::apply_times`].
     pub fn from_pack(pack: impl Into<Vec<u8>>) -> Result<Self, DecodeError> {
-        let (root, links) = read(TREE, "a tree", pack.into())?;
+        Self::whole(read(TREE, "a tree", pack.into())?)
+    }
+
+    /// Reads a pack that an earlier [`Tree::from_pack`] has checked. Directories are hashed when somebody looks at them.
+    pub fn from_checked_pack(pack: impl Into<Vec<u8>>, index: PackIndex) -> Result<Self, DecodeError> {
+        Self::whole(read_checked(TREE, "a tree", pack.into(), index)?)
+    }
+
+    /// What the check of the pack found that this was read from, and nothing has changed since.
+    pub fn pack_index(&self) -> Option<PackIndex> {
+        self.dir().pack_index()
+    }
+
+    fn whole((root, links): (Entry, HardLinks)) -> Result<Self, DecodeError> {
         if is_partial(&root) {
             return Err(DecodeError::Partial);
         }
@@ -65,11 +80,24 @@ impl Layer {
 
     /// Checks and reads a pack. All times are zero until [`Layer::apply_times`].
     pub fn from_pack(pack: impl Into<Vec<u8>>) -> Result<Self, DecodeError> {
-        let (root, links) = read(LAYER, "a layer", pack.into())?;
-        Ok(Self {
+        Ok(Self::of(read(LAYER, "a layer", pack.into())?))
+    }
+
+    /// Like [`Tree::from_checked_pack`].
+    pub fn from_checked_pack(pack: impl Into<Vec<u8>>, index: PackIndex) -> Result<Self, DecodeError> {
+        Ok(Self::of(read_checked(LAYER, "a layer", pack.into(), index)?))
+    }
+
+    /// Like [`Tree::pack_index`].
+    pub fn pack_index(&self) -> Option<PackIndex> {
+        self.dir().pack_index()
+    }
+
+    fn of((root, links): (Entry, HardLinks)) -> Self {
+        Self {
             root,
             links: Arc::new(links),
-        })
+        }
     }
 }
 
@@ -102,7 +130,37 @@ fn write_below(out: &mut Vec<u8>, dir: &Dir, written: &mut HashSet<Digest>) {
 /// are made of its bytes when somebody looks at them.
 fn read(magic: [u8; 8], what: &'static str, pack: Vec<u8>) -> Result<(Entry, HardLinks), DecodeError> {
     let pack = Arc::new(pack);
-    let mut cursor = Cursor(&pack);
+    let (root, start) = parts(magic, what, &pack)?;
+    let mut check = Check::read(&pack, start)?;
+    let (entry, links) = decode::root(root)?;
+    if let RawNode::Dir(digest, _) = entry.node {
+        check.refer(&digest)?;
+    }
+    let entry = root_entry(entry, check.finish(&pack)?)?;
+    check_links(&entry, &links)?;
+    Ok((entry, links))
+}
+
+/// The same of a pack that [`read`] has checked before.
+fn read_checked(
+    magic: [u8; 8],
+    what: &'static str,
+    pack: Vec<u8>,
+    index: PackIndex,
+) -> Result<(Entry, HardLinks), DecodeError> {
+    let pack = Arc::new(pack);
+    let (root, _) = parts(magic, what, &pack)?;
+    let (entry, links) = decode::root(root)?;
+    if !index.fits(pack.len()) {
+        return Err(DecodeError::Truncated);
+    }
+    let entry = root_entry(entry, Objects::known(&pack, index.objects))?;
+    Ok((entry, links))
+}
+
+/// What is left of the root object behind its magic, and where the directories start.
+fn parts<'p>(magic: [u8; 8], what: &'static str, pack: &'p [u8]) -> Result<(Cursor<'p>, usize), DecodeError> {
+    let mut cursor = Cursor(pack);
     if cursor.array()? != PACK {
         return Err(DecodeError::Magic("a pack"));
     }
@@ -110,18 +168,16 @@ fn read(magic: [u8; 8], what: &'static str, pack: Vec<u8>) -> Result<(Entry, Har
     if root.array()? != magic {
         return Err(DecodeError::Magic(what));
     }
-    let mut objects = Objects::read(&pack, pack.len() - cursor.0.len())?;
-    let (entry, links) = decode::root(root)?;
-    if let RawNode::Dir(digest, _) = entry.node {
-        objects.refer(&digest)?;
-    }
-    objects.all_used()?;
+    Ok((root, pack.len() - cursor.0.len()))
+}
+
+fn root_entry(entry: RawEntry<'_>, objects: Objects) -> Result<Entry, DecodeError> {
     let objects = Arc::new(objects);
-    let entry = entry.to_entry(Mtime::default(), |digest| {
-        Arc::new(Dir::packed(Packed::new(&objects, digest)))
-    });
-    check_links(&entry, &links)?;
-    Ok((entry, links))
+    let dir = match entry.node {
+        RawNode::Dir(digest, _) => Packed::find(&objects, &digest).ok_or(DecodeError::Missing(digest))?,
+        _ => unreachable!("a root is a directory"),
+    };
+    Ok(entry.to_entry(Mtime::default(), |_| Arc::new(Dir::packed(dir))))
 }
 
 /// What [`HardLinks`] promises about the tree below `root`.

@@ -9,6 +9,7 @@
 
 mod answer;
 mod ask;
+mod changes;
 mod decode;
 mod difference;
 mod encode;
@@ -20,6 +21,7 @@ use std::collections::BTreeMap;
 
 pub use answer::{Answer, FileType, Listing, Presence, Stat};
 pub use ask::{Asked, Kind};
+pub use changes::{Changes, touched};
 pub use decode::ReadSetError;
 pub use difference::Difference;
 pub use key::{PathSetDigest, ReadSetDigest, StrongKey, strong_key};

@@ -5,7 +5,8 @@ mod generate;
 use generate::{Blobs, layers, trees, without_directory_times, without_times};
 use proptest::prelude::*;
 use wharf_tree::{
-    Layer, Tree, diff, merge,
+    Dir, Layer, Node, Tree, TreePath, diff, merge,
+    readset::{Changes, Kind, PathSet, Place, touched},
     tar::{self, ExportOptions, ImportOptions},
 };
 
@@ -14,6 +15,26 @@ fn round_trip(tree: &Tree) -> Tree {
     read.apply_times(tree.times().1)
         .expect("times that were just written");
     read
+}
+
+const KINDS: [Kind; 7] = [
+    Kind::Absent,
+    Kind::Present,
+    Kind::Xattrs,
+    Kind::Stat,
+    Kind::Target,
+    Kind::Listing,
+    Kind::Content,
+];
+
+fn all_paths(dir: &Dir, path: &TreePath, paths: &mut Vec<TreePath>) {
+    for (name, entry) in dir.entries() {
+        let path = path.join(name);
+        if let Node::Dir(dir, _) = &entry.node {
+            all_paths(dir, &path, paths);
+        }
+        paths.push(path);
+    }
 }
 
 proptest! {
@@ -48,6 +69,31 @@ proptest! {
     fn the_empty_layer_changes_nothing(tree in trees()) {
         prop_assert_eq!(&merge(&tree, &Layer::empty()), &tree);
         prop_assert_eq!(diff(&tree, &round_trip(&tree)), Layer::empty());
+    }
+
+    #[test]
+    fn what_no_change_touches_is_answered_alike(
+        one in trees(),
+        layer in layers(),
+        asked in prop::collection::vec((any::<prop::sample::Index>(), 0..KINDS.len()), 1..8),
+    ) {
+        let other = merge(&one, &layer);
+        let mut paths = vec![TreePath::root(), TreePath::new("a/b/c/d").unwrap()];
+        for tree in [&one, &other] {
+            all_paths(tree.dir(), &TreePath::root(), &mut paths);
+        }
+        let mut set = PathSet::default();
+        for (at, kind) in asked {
+            let path = paths[at.index(paths.len())].clone();
+            set.ask(Place { root: 0, path }, KINDS[kind].clone());
+        }
+        let changes = Changes::between(&one, &other);
+        let untouched = changes.map(|changes| !touched(&set.to_bytes(), &[changes]).unwrap());
+        if untouched == Some(true) {
+            prop_assert_eq!(set.answer(&[&one]), set.answer(&[&other]));
+        }
+        let none = Changes::between(&one, &round_trip(&one)).unwrap();
+        prop_assert!(none.is_empty() && !touched(&set.to_bytes(), &[none]).unwrap());
     }
 
     #[test]

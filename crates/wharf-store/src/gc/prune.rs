@@ -114,7 +114,7 @@ fn heads(store: &Store) -> Result<(), StoreError> {
         let family = layout::file(HEADS, &family);
         for lane in disk.list(&family)? {
             let place = layout::file(&family, &lane);
-            let key: Option<ActionKey> = store.read_record(&place)?;
+            let key: Option<ActionKey> = store.read_overwritten(&place)?;
             let stale = match key {
                 Some(key) => disk.stat(&layout::object(RESULTS, &key.0))?.is_none(),
                 None => true,

@@ -69,6 +69,15 @@ pub(super) fn path_set_items(
     canonical(bytes, &with_head(PATH_SET_MAGIC, writer))
 }
 
+/// The same of bytes that were checked when they were kept: sorted, but perhaps not in the shortest form.
+pub(super) fn path_set_items_as_they_are(
+    bytes: &[u8],
+    visit: &mut dyn FnMut(&Place, &Asked),
+) -> Result<(), ReadSetError> {
+    let (mut reader, count) = Reader::new(bytes, PATH_SET_MAGIC)?;
+    reader.items(count, Reader::asked, visit)
+}
+
 /// Long-winded numbers, trailing bytes and the like all end here.
 fn canonical(read: &[u8], written: &[u8]) -> Result<(), ReadSetError> {
     (read == written).then_some(()).ok_or(ReadSetError::NotCanonical)

@@ -1,0 +1,136 @@
+//! Leases that nobody has, kept with their empty scratch directories for whoever needs one next.
+//!
+//! A build that has nothing to do is over in milliseconds; to make a file and a directory for it, and to remove them again, is a good
+//! part of that, and the more so the more builds there are: ext4 does not give away an inode that was freed in the last minutes, and
+//! looks at each of them whenever it makes a file.
+
+use std::{fs::File, os::fd::AsFd};
+
+use rustix::fs::{FlockOperation, flock, fstat};
+
+use crate::{
+    disk::Disk,
+    error::StoreError,
+    layout::{self, IDLE, LEASES, WORK},
+};
+
+/// As many as a machine's builds need at once. More are removed.
+const MOST: usize = 8;
+
+/// Makes an idle lease and its directory those of `name`. It is locked before it gets its place among the leases.
+pub(crate) fn take(disk: &Disk, name: &str) -> Result<Option<File>, StoreError> {
+    for idle in disk.list(IDLE)?.iter().filter(|idle| !idle.ends_with(DIRECTORY)) {
+        let place = layout::file(IDLE, idle);
+        let Some(file) = locked(disk, &place)? else {
+            continue;
+        };
+        file.set_len(0).map_err(disk.fail("write", &place))?;
+        if !disk.move_if_there(&place, &layout::file(LEASES, name), false)? {
+            continue;
+        }
+        let scratch = layout::file(WORK, name);
+        if !disk.move_if_there(&format!("{place}{DIRECTORY}"), &scratch, false)? {
+            disk.make_dir(&scratch)?;
+        }
+        return Ok(Some(file));
+    }
+    Ok(None)
+}
+
+/// The file at `place`, locked, if it is nobody's, and still there: somebody may have had it meanwhile.
+fn locked(disk: &Disk, place: &str) -> Result<Option<File>, StoreError> {
+    let Some(file) = disk.open_existing(place)? else {
+        return Ok(None);
+    };
+    if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+        return Ok(None);
+    }
+    let locked = fstat(&file).map_err(disk.fail("lock", place))?;
+    let there = disk.stat(place)?;
+    Ok(there
+        .is_some_and(|there| (there.st_dev, there.st_ino) == (locked.st_dev, locked.st_ino))
+        .then_some(file))
+}
+
+/// Keeps the lease of this name, whose owner needs it no more and has emptied its directory; whether there was room. It is unlocked
+/// here: a child that is just being started may have the file open, too.
+pub(crate) fn keep(disk: &Disk, name: &str, file: &File) -> Result<bool, StoreError> {
+    for number in 0..MOST {
+        let place = layout::file(IDLE, &number.to_string());
+        if !disk.move_if_there(&layout::file(LEASES, name), &place, false)? {
+            continue;
+        }
+        disk.move_if_there(&layout::file(WORK, name), &format!("{place}{DIRECTORY}"), true)?;
+        // If not now, then when the file is closed.
+        let _ = flock(file.as_fd(), FlockOperation::Unlock);
+        return Ok(true);
+    }
+    // A store may be older than this directory.
+    disk.make_dir(IDLE)?;
+    Ok(false)
+}
+
+/// Ends the names of directories.
+const DIRECTORY: &str = ".d";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing;
+
+    fn names(disk: &Disk, directory: &str) -> Vec<String> {
+        let mut names = disk.list(directory).unwrap();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn one_is_passed_from_hand_to_hand() {
+        let (scratch, store) = testing::store();
+        let first = store.lease().unwrap().scratch_dir();
+        drop(store);
+        let store = testing::open(&scratch, "test");
+        assert_eq!(names(store.disk(), IDLE), ["0", "0.d"]);
+        let second = store.lease().unwrap().scratch_dir();
+        assert_ne!(first, second);
+        assert_eq!(names(store.disk(), IDLE), [""; 0]);
+        assert_eq!(names(store.disk(), LEASES).len(), 1);
+        assert!(store.disk().stat(&second).unwrap().is_some());
+    }
+
+    #[test]
+    fn there_are_as_many_as_were_needed_at_once_and_not_more_than_some() {
+        let (scratch, store) = testing::store();
+        let stores: Vec<_> = (0..MOST + 3).map(|_| testing::open(&scratch, "test")).collect();
+        for store in &stores {
+            store.lease().unwrap();
+        }
+        drop(stores);
+        assert_eq!(names(store.disk(), IDLE).len(), 2 * MOST);
+        assert_eq!(names(store.disk(), LEASES), [""; 0]);
+        assert_eq!(names(store.disk(), WORK), [""; 0]);
+    }
+
+    #[test]
+    fn one_whose_owner_has_left_something_ends() {
+        let (scratch, store) = testing::store();
+        let left = store.lease().unwrap().scratch();
+        store.disk().make_dir(&left).unwrap();
+        drop(store);
+        let store = testing::open(&scratch, "test");
+        for directory in [IDLE, LEASES, WORK] {
+            assert_eq!(names(store.disk(), directory), [""; 0], "{directory}");
+        }
+    }
+
+    #[test]
+    fn what_a_crash_left_half_passed_on_is_taken_all_the_same() {
+        let (scratch, store) = testing::store();
+        store.lease().unwrap();
+        drop(store);
+        let store = testing::open(&scratch, "test");
+        store.disk().remove_dir("idle/0.d").unwrap();
+        let scratch_dir = store.lease().unwrap().scratch_dir();
+        assert!(store.disk().stat(&scratch_dir).unwrap().is_some());
+    }
+}
