@@ -16,20 +16,29 @@ use crate::{
 /// Bytes of a pack. A smaller one is checked as fast as an index is read.
 const SMALLEST: i64 = 16 << 10;
 
-/// Seconds that must have passed since a file was written: a change of it within the same tick of the clock would leave no trace.
-const SETTLED: i64 = 2;
+/// Nanoseconds that must have passed since a file was written: a change of it within the same tick of the clock would leave no trace.
+/// The kernel's tick is 10 ms at most; virtual machines lose some.
+const SETTLED: i64 = 50_000_000;
 
-/// The files of a layer, as they were found before they were read.
+/// The files of a layer as they were when they were read.
 #[derive(Debug)]
-pub(crate) struct Files {
+pub(crate) struct Seen {
     pack: Stat,
     times: Stat,
-    /// A crash may have damaged them.
-    doubtful: bool,
-    found: Stamp,
+    /// Before either was read.
+    at: Stamp,
 }
 
-impl Files {
+impl Seen {
+    pub(crate) const fn new(pack: Stat, times: Stat, at: Stamp) -> Self {
+        Self { pack, times, at }
+    }
+
+    /// Whether the pack is large enough for an index.
+    const fn is_large(&self) -> bool {
+        self.pack.st_size >= SMALLEST
+    }
+
     /// What an index says of them. Their change time is not in it: every use of an object changes that.
     fn identity(&self) -> Vec<u8> {
         let numbers = |stat: &Stat| {
@@ -42,32 +51,23 @@ impl Files {
     }
 
     fn have_settled(&self) -> bool {
-        [&self.pack, &self.times]
-            .iter()
-            .all(|stat| self.found.seconds_since(&Stamp::written(stat)) >= SETTLED)
+        let since = |stat: &Stat| self.at.nanos_since(&Stamp::written(stat));
+        since(&self.pack) >= SETTLED && since(&self.times) >= SETTLED
     }
 }
 
 impl Store {
-    /// The files of a layer whose pack is large enough for an index.
-    pub(crate) fn files(&self, pack: Stat, times: Stat, found: Stamp) -> Result<Option<Files>, StoreError> {
-        if pack.st_size < SMALLEST {
-            return Ok(None);
-        }
-        Ok(Some(Files {
-            doubtful: self.doubts(&pack)? || self.doubts(&times)?,
-            pack,
-            times,
-            found,
-        }))
+    /// Whether a crash may have damaged one of these files.
+    fn doubts_any(&self, seen: &Seen) -> Result<bool, StoreError> {
+        Ok(self.doubts(&seen.pack)? || self.doubts(&seen.times)?)
     }
 
     /// What the check of these files found, if they were checked before.
-    pub(crate) fn kept_index(&self, id: &LayerId, files: &Files) -> Result<Option<PackIndex>, StoreError> {
-        let place = place(id);
-        if files.doubtful {
+    pub(crate) fn kept_index(&self, id: &LayerId, seen: &Seen) -> Result<Option<PackIndex>, StoreError> {
+        if !seen.is_large() || self.doubts_any(seen)? {
             return Ok(None);
         }
+        let place = place(id);
         let Some(kept) = self.disk().read_here(&place)? else {
             return Ok(None);
         };
@@ -75,24 +75,22 @@ impl Store {
             return Ok(None);
         }
         self.disk().touch(&place)?;
-        let index = kept.bytes.strip_prefix(&files.identity()[..]);
+        let index = kept.bytes.strip_prefix(&seen.identity()[..]);
         let index = index.and_then(PackIndex::from_bytes);
-        Ok(index.filter(|index| index.fits(files.pack.st_size as usize)))
+        Ok(index.filter(|index| index.fits(seen.pack.st_size as usize)))
     }
 
     /// Keeps what the check of these files has found, for the next reader. To fail costs him time and nothing else.
-    pub(crate) fn keep_index(
-        &self,
-        id: &LayerId,
-        files: &Files,
-        index: &PackIndex,
-    ) -> Result<(), StoreError> {
-        if files.doubtful {
+    pub(crate) fn keep_index(&self, id: &LayerId, seen: &Seen, index: &PackIndex) -> Result<(), StoreError> {
+        if !seen.is_large() {
+            return Ok(());
+        }
+        if self.doubts_any(seen)? {
             // They are sound, and count from now on as what was written now.
             self.disk().touch_written(&layout::object(TREES, &id.tree.0))?;
             self.disk().touch_written(&layout::object(TIMES, &id.times.0))?;
-        } else if files.have_settled() {
-            let bytes = [files.identity(), index.to_bytes()].concat();
+        } else if seen.have_settled() {
+            let bytes = [seen.identity(), index.to_bytes()].concat();
             self.write_whole(&place(id), &bytes)?;
         }
         Ok(())

@@ -11,8 +11,9 @@ use std::{
 
 use rustix::{
     fs::{
-        AtFlags, CWD, Dir, FileType, Mode, OFlags, RenameFlags, Stat, Timespec, Timestamps, UTIME_NOW,
-        UTIME_OMIT, fstat, mkdirat, openat, renameat, renameat_with, statat, unlinkat, utimensat,
+        AtFlags, CWD, Dir, FileType, IFlags, Mode, OFlags, RenameFlags, Stat, Timespec, Timestamps,
+        UTIME_NOW, UTIME_OMIT, fstat, ioctl_getflags, ioctl_setflags, mkdirat, openat, renameat,
+        renameat_with, statat, unlinkat, utimensat,
     },
     io::Errno,
 };
@@ -45,6 +46,15 @@ impl Disk {
             path: path.to_owned(),
             dir,
         })
+    }
+
+    /// Asks the file system to put new directories in here apart from each other and from everything else. ext4 makes a file near its
+    /// directory, and passes over every inode there that was freed in the last minutes: beside directories in which builds and tests
+    /// come and go, that takes thirty times as long as the rest of making a file. Others know no such flag, and need none.
+    pub(crate) fn spread(&self) {
+        if let Ok(flags) = ioctl_getflags(&self.dir) {
+            let _ = ioctl_setflags(&self.dir, flags | IFlags::TOPDIR);
+        }
     }
 
     /// The path of the directory itself.

@@ -46,6 +46,16 @@ impl Stamp {
     }
 }
 
+impl Stamp {
+    /// How many nanoseconds `self` is after `earlier`; negative if it is before.
+    pub(crate) fn nanos_since(&self, earlier: &Self) -> i64 {
+        let nanos = i64::from(self.nanos) - i64::from(earlier.nanos);
+        self.seconds_since(earlier)
+            .saturating_mul(1_000_000_000)
+            .saturating_add(nanos)
+    }
+}
+
 impl From<Timespec> for Stamp {
     fn from(time: Timespec) -> Self {
         Self {

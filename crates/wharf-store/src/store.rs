@@ -211,7 +211,9 @@ fn make(path: &Path) -> Result<Disk, StoreError> {
         .mode(0o700)
         .create(&version)
         .map_err(|error| StoreError::new("create", &version, error))?;
-    Disk::open(&version)
+    let disk = Disk::open(&version)?;
+    disk.spread();
+    Ok(disk)
 }
 
 fn check_format(path: &Path, disk: &Disk) -> Result<(), OpenError> {

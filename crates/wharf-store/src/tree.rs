@@ -10,6 +10,7 @@ use wharf_oci::Digest;
 use wharf_tree::{DecodeError, Entry, Layer, Node, PackIndex, TimesDigest, TimesError, Tree, TreeDigest};
 
 use crate::{
+    checked::Seen,
     disk::Content,
     error::{StoreError, TreeError},
     layout::{self, TIMES, TREES},
@@ -127,35 +128,29 @@ impl Store {
     }
 
     fn load<T: Pack>(&self, id: &LayerId) -> Result<T, TreeError> {
-        let found = Stamp::now();
-        let pack_place = layout::object(TREES, &id.tree.0);
-        let times_place = layout::object(TIMES, &id.times.0);
-        let pack = self.read_used(&pack_place)?.ok_or(TreeError::Missing(id.tree))?;
+        let at = Stamp::now();
+        let pack = self
+            .read_used(&layout::object(TREES, &id.tree.0))?
+            .ok_or(TreeError::Missing(id.tree))?;
         let times = self
-            .read_used(&times_place)?
+            .read_used(&layout::object(TIMES, &id.times.0))?
             .ok_or(TreeError::MissingTimes(id.times))?;
-        let files = self.files(pack.stat, times.stat, found)?;
-        let index = match &files {
-            Some(files) => self.kept_index(id, files)?,
-            None => None,
-        };
-        if let Some(index) = index {
-            return match read_checked(id, pack.bytes, times.bytes, index) {
-                Ok(tree) => Ok(tree),
-                Err(reason) => Err(self.damaged(id.tree, &pack_place, reason)?),
-            };
+        let seen = Seen::new(pack.stat, times.stat, at);
+        if let Some(index) = self.kept_index(id, &seen)? {
+            let read = read_checked(id, pack.bytes, times.bytes, index);
+            return read.or_else(|reason| Err(self.damaged(id.tree, TREES, &id.tree.0, reason)?));
         }
-        let mut tree = match read_pack::<T>(id, pack.bytes) {
+        let mut tree: T = match read_pack(id, pack.bytes) {
             Ok(tree) => tree,
-            Err(reason) => return Err(self.damaged(id.tree, &pack_place, reason)?),
+            Err(reason) => return Err(self.damaged(id.tree, TREES, &id.tree.0, reason)?),
         };
         let index = tree.pack_index();
         if let Err(reason) = read_times(&mut tree, id, times.bytes) {
-            return Err(self.damaged(id.tree, &times_place, reason)?);
+            return Err(self.damaged(id.tree, TIMES, &id.times.0, reason)?);
         }
-        if let (Some(files), Some(index)) = (&files, &index) {
+        if let Some(index) = index {
             // Without it the next reader takes longer, and nothing else.
-            drop(self.keep_index(id, files, index));
+            drop(self.keep_index(id, &seen, &index));
         }
         Ok(tree)
     }
@@ -167,10 +162,16 @@ impl Store {
     }
 
     /// Removes a damaged object: from now on it is missing.
-    fn damaged(&self, digest: TreeDigest, place: &str, reason: String) -> Result<TreeError, StoreError> {
-        self.disk().remove(place)?;
+    fn damaged(
+        &self,
+        tree: TreeDigest,
+        directory: &str,
+        object: &Digest,
+        reason: String,
+    ) -> Result<TreeError, StoreError> {
+        self.disk().remove(&layout::object(directory, object))?;
         self.count_loss();
-        Ok(TreeError::Corrupt { digest, reason })
+        Ok(TreeError::Corrupt { digest: tree, reason })
     }
 }
 

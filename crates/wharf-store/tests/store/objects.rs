@@ -3,7 +3,7 @@
 use serde_json::json;
 use wharf_oci::Digest;
 use wharf_store::{ActionResult, LayerId, MemoKey, ReadAhead, Root, TreeError};
-use wharf_tree::{Tree, TreeBuilder, TreePath};
+use wharf_tree::{Layer, Tree, TreeBuilder, TreePath};
 
 use crate::context::{Context, key, put_files, result_of};
 
@@ -81,6 +81,71 @@ fn what_is_missing_or_damaged_is_told_apart() {
         Err(TreeError::Corrupt { .. })
     ));
     assert!(matches!(context.open().layer(&id), Err(TreeError::Missing(_))));
+}
+
+/// A layer whose pack is worth an index, read often enough for it to have one.
+fn indexed(context: &Context) -> (Layer, LayerId) {
+    let (layer, id) = put_files(&context.open(), "x", 600);
+    std::thread::sleep(std::time::Duration::from_millis(80));
+    assert_eq!(*context.open().layer(&id).unwrap(), layer);
+    assert_eq!(context.names("stat").len(), 1);
+    (layer, id)
+}
+
+fn change(path: &std::path::Path, at: usize) {
+    let mut bytes = std::fs::read(path).unwrap();
+    bytes[at] ^= 1;
+    std::fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn a_large_layer_is_checked_once() {
+    let context = Context::new();
+    let (layer, id) = indexed(&context);
+    for _ in 0..2 {
+        assert_eq!(*context.open().layer(&id).unwrap(), layer);
+    }
+    // An index that is no index is none.
+    let index = context.file(&format!("stat/{}", context.names("stat")[0]));
+    std::fs::write(&index, &std::fs::read(&index).unwrap()[..100]).unwrap();
+    assert_eq!(*context.open().layer(&id).unwrap(), layer);
+    assert_eq!(*context.open().layer(&id).unwrap(), layer);
+}
+
+#[test]
+fn a_large_layer_that_changed_after_its_check_is_checked_again() {
+    for directory in ["trees", "times"] {
+        let context = Context::new();
+        let (_, id) = indexed(&context);
+        let object = if directory == "trees" {
+            id.tree.0
+        } else {
+            id.times.0
+        };
+        change(&context.file(&format!("{directory}/{}", object.hex())), 1000);
+        let found = context.open().layer(&id);
+        assert!(
+            matches!(found, Err(TreeError::Corrupt { .. })),
+            "{directory}: {found:?}"
+        );
+        assert_eq!(context.names(directory), [""; 0]);
+    }
+}
+
+#[test]
+fn after_a_crash_a_large_layer_is_checked_again() {
+    let context = Context::new();
+    let (layer, id) = indexed(&context);
+    let file = context.file(&format!("trees/{}", id.tree.0.hex()));
+    let written = std::fs::metadata(&file).unwrap().modified().unwrap();
+    change(&file, 1000);
+    let restore = std::fs::File::options().write(true).open(&file).unwrap();
+    restore.set_modified(written).unwrap();
+    // What nothing shows in this boot is seen in the next one, for which nothing says that it reached the disk.
+    std::thread::sleep(std::time::Duration::from_millis(20));
+    let found = context.open_in_boot("two").layer(&id);
+    assert!(matches!(found, Err(TreeError::Corrupt { .. })), "{found:?}");
+    assert_eq!(put_files(&context.open_in_boot("two"), "x", 600), (layer, id));
 }
 
 #[test]
