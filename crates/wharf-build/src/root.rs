@@ -83,6 +83,8 @@ pub struct Roots {
     store: Store,
     /// They go with the process, as the store's do.
     merged: ManuallyDrop<Mutex<HashMap<Vec<LayerId>, Arc<Tree>>>>,
+    /// Chains of layers whose merged tree the store keeps.
+    kept: Mutex<HashMap<Vec<LayerId>, LayerId>>,
 }
 
 impl Roots {
@@ -91,6 +93,7 @@ impl Roots {
         Self {
             store,
             merged: ManuallyDrop::default(),
+            kept: Mutex::default(),
         }
     }
 
@@ -98,7 +101,7 @@ impl Roots {
     pub fn tree(&self, root: &Root) -> Result<Arc<Tree>, TreeError> {
         match &root.layers {
             Layers::InMemory(tree) => Ok(Arc::clone(tree)),
-            Layers::Stored(layers) => self.merged(layers),
+            Layers::Stored(layers) => self.of_layers(layers),
         }
     }
 
@@ -123,7 +126,8 @@ impl Roots {
         Ok(Some(root))
     }
 
-    fn merged(&self, layers: &[LayerId]) -> Result<Arc<Tree>, TreeError> {
+    /// What these layers merge to, base layer first.
+    pub fn of_layers(&self, layers: &[LayerId]) -> Result<Arc<Tree>, TreeError> {
         let known = (0..=layers.len())
             .rev()
             .find_map(|length| Some((length, self.known(&layers[..length])?)));
@@ -135,12 +139,37 @@ impl Roots {
         Ok(tree)
     }
 
+    /// Puts the merged tree of a base's layers into the store, so that nobody merges them again. `None` of a single one, which is that
+    /// tree.
+    pub fn keep_merged(&self, root: &Root) -> Result<Option<LayerId>, PushError> {
+        if root.stored().len() < 2 {
+            return Ok(None);
+        }
+        let id = self.store.put_tree(&*self.tree(root)?)?;
+        Ok(Some(id))
+    }
+
+    /// Says that the tree `id` of the store is what these layers merge to.
+    pub fn is_kept(&self, layers: &[LayerId], id: LayerId) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.insert(layers.to_vec(), id);
+    }
+
     fn known(&self, layers: &[LayerId]) -> Option<Arc<Tree>> {
-        self.merged
+        let merged = self.merged.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = merged.get(layers).cloned();
+        drop(merged);
+        known.or_else(|| self.kept(layers))
+    }
+
+    /// One that is lost or damaged is merged again.
+    fn kept(&self, layers: &[LayerId]) -> Option<Arc<Tree>> {
+        let id = *self
+            .kept
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .get(layers)
-            .cloned()
+            .get(layers)?;
+        self.store.tree(&id).ok()
     }
 
     fn remember(&self, layers: Vec<LayerId>, tree: &Arc<Tree>) {

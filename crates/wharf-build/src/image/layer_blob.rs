@@ -43,6 +43,16 @@ pub struct LayerBlob {
     pub media_type: String,
 }
 
+/// A blob that a chain of layers remembers.
+#[derive(Debug, Serialize, Deserialize)]
+struct Chained {
+    #[serde(flatten)]
+    blob: LayerBlob,
+    /// The layer was pulled: the blob is fetched when somebody wants it.
+    #[serde(default)]
+    pulled: bool,
+}
+
 /// A layer could not be encoded.
 #[derive(Debug, thiserror::Error)]
 pub enum LayerBlobError {
@@ -85,11 +95,21 @@ impl LayerBlobs {
 
     /// Remembers the blob from which a layer was pulled: it stays the layer's blob, whatever the settings, and is kept with it.
     pub fn set_pulled(&self, layer: &LayerId, blob: &LayerBlob) -> Result<(), StoreError> {
-        self.store.set_memo(
-            &pulled_key(layer),
-            blob,
-            &[Kept::Layer(*layer), Kept::Blob(blob.digest)],
-        )
+        let key = pulled_key(layer);
+        if self.store.memo::<LayerBlob>(&key)?.as_ref() == Some(blob) {
+            return Ok(());
+        }
+        let kept = [Kept::Layer(*layer), Kept::Blob(blob.digest)];
+        self.store.set_memo(&key, blob, &kept)?;
+        // What chains remembered before may name another blob.
+        let state = Digest::of([*self.pulled_state()?.as_bytes(), *blob.digest.as_bytes()].as_flattened());
+        self.store.set_memo(&pulled_state_key(), &state, &[])
+    }
+
+    /// Another one whenever a layer gets the blob that it was pulled from.
+    fn pulled_state(&self) -> Result<Digest, StoreError> {
+        let state = self.store.memo(&pulled_state_key())?;
+        Ok(state.unwrap_or_else(|| Digest::of(b"")))
     }
 
     /// The blob from which the layer was pulled, if it was.
@@ -97,32 +117,67 @@ impl LayerBlobs {
         self.store.memo(&pulled_key(layer))
     }
 
-    /// The blobs of all layers of `root`, base layer first.
+    /// The blobs of all layers of `root`, base layer first. Two kinds of memos: one by the whole chain, which costs one small read for
+    /// all its layers; one by what the encoding of a layer really depends on, which serves the same layer on another parent.
     pub fn of_root(&self, root: &Root, settings: &LayerSettings) -> Result<Vec<LayerBlob>, LayerBlobError> {
         let layers = root.stored();
-        (0..layers.len())
-            .map(|index| self.blob(&layers[..=index], settings))
-            .collect()
+        let keys = self.chain_keys(layers, settings)?;
+        let mut chain = Vec::new();
+        for key in keys.iter().rev() {
+            if let Some(known) = self.remembered_chain(key)? {
+                chain = known;
+                break;
+            }
+        }
+        for index in chain.len()..layers.len() {
+            chain.push(self.chained(&layers[..=index], settings)?);
+            let kept: Vec<Kept> = chain
+                .iter()
+                .map(|Chained { blob, .. }| Kept::Blob(blob.digest))
+                .collect();
+            self.store.set_memo(&keys[index], &chain, &kept)?;
+        }
+        Ok(chain.into_iter().map(|chained| chained.blob).collect())
     }
 
-    /// The blob of the last of `chain`. Two memos: one by the whole chain, which costs one small read; one by what the
-    /// encoding really depends on, which serves the same layer on another parent.
-    fn blob(&self, chain: &[LayerId], settings: &LayerSettings) -> Result<LayerBlob, LayerBlobError> {
+    /// What the blobs of the first layer, the first two and so on are remembered under.
+    fn chain_keys(&self, layers: &[LayerId], settings: &LayerSettings) -> Result<Vec<MemoKey>, StoreError> {
+        let (state, settings) = (self.pulled_state()?, settings.encoded());
+        let mut chain = Digest::of(b"");
+        let keys = layers.iter().map(|layer| {
+            let parts = [chain, layer.tree.0, layer.times.0].map(|digest| *digest.as_bytes());
+            chain = Digest::of(parts.as_flattened());
+            MemoKey::new(
+                "layer-blobs-of-chain",
+                &[chain.as_bytes(), state.as_bytes(), &settings],
+            )
+        });
+        Ok(keys.collect())
+    }
+
+    fn remembered_chain(&self, key: &MemoKey) -> Result<Option<Vec<Chained>>, StoreError> {
+        let Some(known) = self.store.memo::<Vec<Chained>>(key)? else {
+            return Ok(None);
+        };
+        for Chained { blob, pulled } in &known {
+            if !pulled && !self.store.contains(&blob.digest)? {
+                return Ok(None);
+            }
+        }
+        Ok(Some(known))
+    }
+
+    /// The blob of the last layer of `chain`.
+    fn chained(&self, chain: &[LayerId], settings: &LayerSettings) -> Result<Chained, LayerBlobError> {
         let layer = chain.last().expect("a chain has a last layer");
-        if let Some(blob) = self.pulled(layer)? {
-            return Ok(blob);
-        }
-        let by_chain = MemoKey::new(
-            "layer-blob-of-chain",
-            &[chain_digest(chain).as_bytes(), &settings.encoded()],
-        );
-        if let Some(blob) = self.remembered(&by_chain)? {
-            return Ok(blob);
-        }
-        let blob = self.by_content(chain, layer, settings)?;
-        self.store
-            .set_memo(&by_chain, &blob, &[Kept::Blob(blob.digest)])?;
-        Ok(blob)
+        let pulled = self.pulled(layer)?;
+        Ok(Chained {
+            pulled: pulled.is_some(),
+            blob: match pulled {
+                Some(blob) => blob,
+                None => self.by_content(chain, layer, settings)?,
+            },
+        })
     }
 
     fn by_content(
@@ -132,7 +187,7 @@ impl LayerBlobs {
         settings: &LayerSettings,
     ) -> Result<LayerBlob, LayerBlobError> {
         let layer = self.store.layer(id)?;
-        let merged = self.merged(chain)?;
+        let merged = self.roots.of_layers(chain)?;
         let structure = structural_attributes(&layer, &merged);
         let parts: [&[u8]; 4] = [
             id.tree.0.as_bytes(),
@@ -154,14 +209,6 @@ impl LayerBlobs {
             return Ok(None);
         };
         Ok(self.store.contains(&blob.digest)?.then_some(blob))
-    }
-
-    fn merged(&self, chain: &[LayerId]) -> Result<Arc<Tree>, TreeError> {
-        let layers = crate::root::Layers::Stored(chain.to_vec());
-        self.roots.tree(&Root {
-            layers,
-            tree: Tree::empty().digest(),
-        })
     }
 
     fn encode(
@@ -259,13 +306,8 @@ fn pulled_key(layer: &LayerId) -> MemoKey {
     )
 }
 
-fn chain_digest(chain: &[LayerId]) -> Digest {
-    let mut hasher = Hasher::new();
-    for layer in chain {
-        hasher.update(layer.tree.0.as_bytes());
-        hasher.update(layer.times.0.as_bytes());
-    }
-    hasher.finish()
+fn pulled_state_key() -> MemoKey {
+    MemoKey::new("pulled-layers", &[])
 }
 
 /// The attributes and times that structural directories take from the merged tree: part of the tar, not of the layer.

@@ -71,6 +71,15 @@ pub enum ImageSourceError {
     Tree(#[from] TreeError),
 }
 
+impl From<crate::root::PushError> for ImageSourceError {
+    fn from(error: crate::root::PushError) -> Self {
+        match error {
+            crate::root::PushError::Tree(error) => Self::Tree(error),
+            crate::root::PushError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
 impl ImageSourceError {
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {

@@ -63,6 +63,9 @@ pub enum LayerImportError {
 struct RememberedRoot {
     layers: Vec<LayerId>,
     tree: Digest,
+    /// The merged tree itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    merged: Option<LayerId>,
 }
 
 impl Images {
@@ -81,6 +84,9 @@ impl Images {
             if !self.store.has_layer(layer)? || blob.transpose()?.flatten().is_none() {
                 return Ok(None);
             }
+        }
+        if let Some(merged) = known.merged {
+            self.roots.is_kept(&known.layers, merged);
         }
         Ok(Some(Root {
             layers: Layers::Stored(known.layers),
@@ -106,14 +112,7 @@ impl Images {
             let parent = self.roots.tree(&root)?;
             let id = unpack_layer(&self.store, &descriptor.digest, diff_id, &parent)?;
             let layer = self.store.layer(&id)?;
-            root = self
-                .roots
-                .push(&root, &layer)
-                .map_err(|error| match error {
-                    crate::root::PushError::Tree(error) => ImageSourceError::Tree(error),
-                    crate::root::PushError::Store(error) => ImageSourceError::Store(error),
-                })?
-                .1;
+            root = self.roots.push(&root, &layer)?.1;
             let blob = LayerBlob {
                 diff_id: *diff_id,
                 digest: descriptor.digest,
@@ -125,8 +124,10 @@ impl Images {
         let remembered = RememberedRoot {
             layers: root.stored().to_vec(),
             tree: root.tree.0,
+            merged: self.roots.keep_merged(&root)?,
         };
-        let kept: Vec<_> = remembered.layers.iter().copied().map(Kept::Layer).collect();
+        let kept = remembered.layers.iter().chain(&remembered.merged);
+        let kept: Vec<_> = kept.copied().map(Kept::Layer).collect();
         self.store
             .set_memo(&root_key(manifest_digest), &remembered, &kept)?;
         Ok(root)
