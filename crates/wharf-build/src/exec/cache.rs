@@ -98,7 +98,7 @@ impl Cache for Engine {
             })?;
         }
         if let Some(family) = &ticket.family {
-            self.keep_traced(family, &result)?;
+            self.keep_traced(family, &result, parent.clone())?;
         }
         self.set_head(task.step, key)?;
         Ok(Self::output_on(task, &parent, &result))

@@ -1,6 +1,7 @@
 //! Steps at work: what each kind of op does, and where its results are looked up.
 
 mod ahead;
+mod answered;
 mod attached;
 mod cache;
 mod checkout;

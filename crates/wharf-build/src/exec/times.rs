@@ -130,7 +130,7 @@ impl Engine {
     }
 
     /// Whether all of them are here: what is lost or damaged is made anew.
-    fn has_layers(&self, layers: &[LayerId]) -> Result<bool, StepFailure> {
+    pub(super) fn has_layers(&self, layers: &[LayerId]) -> Result<bool, StepFailure> {
         for layer in layers {
             if !self.store.has_layer(layer)? {
                 return Ok(false);

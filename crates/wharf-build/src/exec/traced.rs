@@ -20,6 +20,7 @@ use wharf_tree::{
 };
 
 use super::{Engine, StepFailure, StepOutput, identity::resolve_user};
+use crate::root::Root;
 
 /// A RUN step as reuse by what it read knows it.
 #[derive(Debug)]
@@ -27,12 +28,21 @@ pub(super) struct Family {
     key: FamilyKey,
     lane: Lane,
     /// Its roots: its own, then one for each bind mount.
+    pub(super) roots: Vec<Root>,
     trees: Vec<Arc<Tree>>,
 }
 
 impl Family {
     pub(super) fn trees(&self) -> Vec<&Tree> {
         self.trees.iter().map(AsRef::as_ref).collect()
+    }
+
+    pub(super) const fn key(&self) -> &FamilyKey {
+        &self.key
+    }
+
+    pub(super) const fn lane(&self) -> &Lane {
+        &self.lane
     }
 
     fn slots(&self, lane: Lane) -> impl Iterator<Item = Digest> {
@@ -80,7 +90,10 @@ impl Engine {
         if run.security == SecurityMode::Insecure {
             return Ok(None);
         }
-        let trees = roots_of(run, task.inputs).map(|output| self.roots.tree(&output.root));
+        let roots: Vec<Root> = roots_of(run, task.inputs)
+            .map(|output| output.root.clone())
+            .collect();
+        let trees = roots.iter().map(|root| self.roots.tree(root));
         let trees: Vec<Arc<Tree>> = trees.collect::<Result<_, _>>()?;
         let (has_xattrs, has_acls) = attributes_of(run, &trees);
         let resolved = Resolved {
@@ -92,6 +105,7 @@ impl Engine {
         Ok(Some(Family {
             key: FamilyKey::new(task.step, &resolved),
             lane: self.lanes.of(task.step.id),
+            roots,
             trees,
         }))
     }
@@ -111,10 +125,22 @@ impl Engine {
             if !tried.insert(set) {
                 continue;
             }
-            if let Some(result) = self.answered(family, set)?
-                && !self.edited_behind_mounts(family, &result)?
-                && let Some(hit) = self.stand_in(task, exact, &result)?
+            if let Some(result) = self.answered_before(family, set)?
+                && let Some(hit) = self.stand_in(task, exact, &result, Some(&task.inputs[0].root))?
             {
+                return Ok(Some(hit));
+            }
+            let Some(result) = self.answered(family, set)? else {
+                continue;
+            };
+            if self.edited_behind_mounts(family, &result)? {
+                continue;
+            }
+            let parent = self.parent_for(&task.inputs[0], &result)?;
+            if let Some(hit) = self.stand_in(task, exact, &result, parent.as_ref())? {
+                if parent.is_some_and(|parent| parent == task.inputs[0].root) {
+                    self.remember_answers(family, set, &result, family.roots.clone())?;
+                }
                 return Ok(Some(hit));
             }
         }
@@ -147,23 +173,21 @@ impl Engine {
         }))
     }
 
-    /// Lays the layer of `result` on the step's root, if it fits in every respect, and keeps that under the exact key.
+    /// Lays the layer of `result` on `parent`, if it fits in every respect, and keeps that under the exact key.
     fn stand_in(
         &self,
         task: &Task<'_, StepOutput>,
         exact: ActionKey,
         result: &ActionResult,
+        parent: Option<&Root>,
     ) -> Result<Option<Hit<StepOutput>>, StepFailure> {
-        let Some(layer) = result.layer else {
+        let (Some(layer), Some(parent)) = (result.layer, parent) else {
             return Ok(None);
         };
         if !self.store.has_layer(&layer)? {
             return Ok(None);
         }
-        let Some(parent) = self.parent_for(&task.inputs[0], result)? else {
-            return Ok(None);
-        };
-        let Some(root) = self.roots.regraft(&parent, layer)? else {
+        let Some(root) = self.roots.regraft(parent, layer)? else {
             return Ok(None);
         };
         let result = ActionResult {
@@ -174,23 +198,36 @@ impl Engine {
         };
         self.store.put_result(&result)?;
         Ok(Some(Hit {
-            output: Self::output_on(task, &parent, &result),
+            output: Self::output_on(task, parent, &result),
             reuse: Reuse::Traced,
             saved: Some(Duration::from_millis(result.duration_ms)),
         }))
     }
 
-    /// Makes a result findable by what its step read.
-    pub(super) fn keep_traced(&self, family: &Family, result: &ActionResult) -> Result<(), StepFailure> {
+    /// Makes a result, which stands on `parent`, findable by what its step read.
+    pub(super) fn keep_traced(
+        &self,
+        family: &Family,
+        result: &ActionResult,
+        parent: Root,
+    ) -> Result<(), StepFailure> {
         let Some(reads) = self.reads_of(result)? else {
             return Ok(());
         };
         let set = self.store.put_path_set(&reads.path_set_bytes())?;
         let key = ActionKey(reads.strong_key(&family.key.0, PathSetDigest(set)).0);
-        self.store.put_result(&ActionResult {
+        let result = ActionResult {
             key,
             ..result.clone()
-        })?;
+        };
+        self.store.put_result(&result)?;
+        let binds = family.roots.iter().skip(1).cloned();
+        self.remember_answers(
+            family,
+            set,
+            &result,
+            std::iter::once(parent).chain(binds).collect(),
+        )?;
         for lane in [family.lane, Lane::empty()] {
             self.fill_slot(family, lane, set)?;
         }
