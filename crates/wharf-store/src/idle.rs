@@ -14,13 +14,21 @@ use crate::{
     layout::{self, IDLE, LEASES, WORK},
 };
 
+/// What was idle and is so no more.
+#[derive(Debug)]
+pub(crate) struct Taken {
+    pub(crate) file: File,
+    /// Which it was: it can go back there.
+    pub(crate) number: usize,
+}
+
 /// As many as a machine's builds need at once. More are removed.
 const MOST: usize = 8;
 
 /// Makes an idle lease and its directory those of `name`. It is locked before it gets its place among the leases.
-pub(crate) fn take(disk: &Disk, name: &str) -> Result<Option<File>, StoreError> {
-    for idle in disk.list(IDLE)?.iter().filter(|idle| !idle.ends_with(DIRECTORY)) {
-        let place = layout::file(IDLE, idle);
+pub(crate) fn take(disk: &Disk, name: &str) -> Result<Option<Taken>, StoreError> {
+    for number in disk.list(IDLE)?.iter().filter_map(|idle| idle.parse().ok()) {
+        let place = place(number);
         let Some(file) = locked(disk, &place)? else {
             continue;
         };
@@ -32,7 +40,7 @@ pub(crate) fn take(disk: &Disk, name: &str) -> Result<Option<File>, StoreError> 
         if !disk.move_if_there(&format!("{place}{DIRECTORY}"), &scratch, false)? {
             disk.make_dir(&scratch)?;
         }
-        return Ok(Some(file));
+        return Ok(Some(Taken { file, number }));
     }
     Ok(None)
 }
@@ -53,10 +61,10 @@ fn locked(disk: &Disk, place: &str) -> Result<Option<File>, StoreError> {
 }
 
 /// Keeps the lease of this name, whose owner needs it no more and has emptied its directory; whether there was room. It is unlocked
-/// here: a child that is just being started may have the file open, too.
-pub(crate) fn keep(disk: &Disk, name: &str, file: &File) -> Result<bool, StoreError> {
-    for number in 0..MOST {
-        let place = layout::file(IDLE, &number.to_string());
+/// here: a child that is just being started may have the file open, too. `before` is where it was idle last.
+pub(crate) fn keep(disk: &Disk, name: &str, file: &File, before: Option<usize>) -> Result<bool, StoreError> {
+    for number in before.into_iter().chain(0..MOST) {
+        let place = place(number);
         if !disk.move_if_there(&layout::file(LEASES, name), &place, false)? {
             continue;
         }
@@ -68,6 +76,10 @@ pub(crate) fn keep(disk: &Disk, name: &str, file: &File) -> Result<bool, StoreEr
     // A store may be older than this directory.
     disk.make_dir(IDLE)?;
     Ok(false)
+}
+
+fn place(number: usize) -> String {
+    layout::file(IDLE, &number.to_string())
 }
 
 /// Ends the names of directories.

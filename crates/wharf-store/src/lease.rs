@@ -32,6 +32,8 @@ use crate::{
 pub(crate) struct Lease {
     name: String,
     file: File,
+    /// Which of the idle ones it was.
+    idle: Option<usize>,
     held: Mutex<HashSet<Root>>,
     next_name: AtomicU64,
 }
@@ -47,8 +49,8 @@ impl Lease {
                 process::id(),
                 COUNTER.fetch_add(1, Ordering::Relaxed)
             );
-            if let Some(file) = idle::take(disk, &name)? {
-                return Ok(Self::new(name, file));
+            if let Some(taken) = idle::take(disk, &name)? {
+                return Ok(Self::new(name, taken.file, Some(taken.number)));
             }
             let (aside, place) = (layout::file(WORK, &name), layout::file(LEASES, &name));
             let Some(file) = create_new(disk, &aside)? else {
@@ -57,15 +59,16 @@ impl Lease {
             flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(disk.fail("lock", &aside))?;
             if disk.move_if_there(&aside, &place, false)? {
                 disk.make_dir(&aside)?;
-                return Ok(Self::new(name, file));
+                return Ok(Self::new(name, file, None));
             }
         }
     }
 
-    fn new(name: String, file: File) -> Self {
+    fn new(name: String, file: File, idle: Option<usize>) -> Self {
         Self {
             name,
             file,
+            idle,
             held: Mutex::default(),
             next_name: AtomicU64::new(0),
         }
@@ -105,7 +108,10 @@ impl Lease {
     /// Gives the lease up, for others to take over if its scratch directory is empty. Whether that is so; if not, it still has to be
     /// removed, with all that is in it, and then [`Lease::end`]ed.
     pub(crate) fn pass_on(&self, disk: &Disk) -> Result<bool, StoreError> {
-        Ok(disk.list(&self.scratch_dir())?.is_empty() && idle::keep(disk, &self.name, &self.file)?)
+        Ok(
+            disk.list(&self.scratch_dir())?.is_empty()
+                && idle::keep(disk, &self.name, &self.file, self.idle)?,
+        )
     }
 
     /// Ends the lease. The scratch directory must be gone.

@@ -46,10 +46,8 @@ pub struct LayerBlob {
 /// A blob that a chain of layers remembers.
 #[derive(Debug, Serialize, Deserialize)]
 struct Chained {
-    #[serde(flatten)]
     blob: LayerBlob,
     /// The layer was pulled: the blob is fetched when somebody wants it.
-    #[serde(default)]
     pulled: bool,
 }
 
