@@ -50,7 +50,8 @@ impl PackIndex {
         bytes
     }
 
-    /// Reads what [`PackIndex::to_bytes`] wrote; `None` for anything that is no index, or has an object that lies outside of its pack.
+    /// Reads what [`PackIndex::to_bytes`] wrote; `None` for anything that is no index, or has an
+    /// object that lies outside of its pack.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (header, records) = bytes.split_at_checked(HEADER)?;
         let (magic, length) = header.split_first_chunk()?;
@@ -100,7 +101,7 @@ fn take(record: &[u8; RECORD]) -> Option<Object> {
     let wide = |at: usize| u64::from_le_bytes(wide.as_chunks().0[at]);
     let narrow = |at: usize| u32::from_le_bytes(narrow.as_chunks().0[at]);
     let start = usize::try_from(wide(0)).ok()?;
-    let marks = narrow(1);
+    let marks = Some(narrow(1)).filter(|marks| *marks <= XATTRS | ACLS | PARTIAL)?;
     Some(Object {
         digest: Digest::from_bytes(*digest),
         bytes: start..start.checked_add(usize::try_from(wide(1)).ok()?)?,
@@ -181,6 +182,9 @@ mod tests {
         let mut outside = bytes.clone();
         outside[HEADER + 32 + 7] = 1;
         assert_eq!(PackIndex::from_bytes(&outside), None);
+        let mut marked = bytes.clone();
+        *marked.last_mut().unwrap() = 1;
+        assert_eq!(PackIndex::from_bytes(&marked), None);
         let mut other = bytes;
         other[7] += 1;
         assert_eq!(PackIndex::from_bytes(&other), None);
