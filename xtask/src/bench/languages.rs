@@ -38,24 +38,19 @@ fn badly_ordered() -> String {
     .concat()
 }
 
+/// What names dependencies first, then all else, as most projects have it.
 fn well_ordered() -> String {
     [
         TOOLS,
-        "COPY go.mod go.sum ./\n",
+        "COPY go.mod go.sum requirements.txt ./\nCOPY page/package.json page/package-lock.json page/\n",
         GO_MODULES,
-        "COPY requirements.txt ./\n",
         PIP,
-        "COPY page/package.json page/package-lock.json page/\n",
         NPM,
-        "COPY tools tools\n",
-        GENERATE,
-        "COPY cmd cmd\n",
-        GO_BUILD,
-        "COPY page page\n",
-        PAGE,
-        "COPY app app\n",
-        COMPILE,
         "COPY . .\n",
+        GENERATE,
+        GO_BUILD,
+        PAGE,
+        COMPILE,
     ]
     .concat()
 }
