@@ -49,8 +49,9 @@ impl Disk {
     }
 
     /// Asks the file system to put new directories in here apart from each other and from everything else. ext4 makes a file near its
-    /// directory, and passes over every inode there that was freed in the last minutes: beside directories in which builds and tests
-    /// come and go, that takes thirty times as long as the rest of making a file. Others know no such flag, and need none.
+    /// directory; without a journal, as short-lived machines have it, it passes over every inode there that was freed in the last
+    /// minutes: beside directories in which builds and tests come and go, that takes thirty times as long as the rest of making a
+    /// file. Others know no such flag, and need none.
     pub(crate) fn spread(&self) {
         if let Ok(flags) = ioctl_getflags(&self.dir) {
             let _ = ioctl_setflags(&self.dir, flags | IFlags::TOPDIR);

@@ -1,8 +1,8 @@
 //! Leases that nobody has, kept with their empty scratch directories for whoever needs one next.
 //!
 //! A build that has nothing to do is over in milliseconds; to make a file and a directory for it, and to remove them again, is a good
-//! part of that, and the more so the more builds there are: ext4 does not give away an inode that was freed in the last minutes, and
-//! looks at each of them whenever it makes a file.
+//! part of that, and the more so the more builds there are: without a journal, ext4 does not give away an inode that was freed in the
+//! last minutes, and looks at each of them whenever it makes a file.
 
 use std::{fs::File, os::fd::AsFd};
 
