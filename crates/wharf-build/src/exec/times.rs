@@ -68,8 +68,9 @@ impl Engine {
                 tree: parent.root.tree,
             }));
         }
+        // What it saw is lost: it may have been other times.
         let Some(reads) = self.read_set(reads)? else {
-            return Ok(Some(parent.root.clone()));
+            return Ok(None);
         };
         let tree = self.roots.tree(&parent.root)?;
         let others: Vec<OtherTime> = reads.other_times(&[&tree]).collect();
