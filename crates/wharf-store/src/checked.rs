@@ -16,6 +16,9 @@ use crate::{
 /// Bytes of a pack. A smaller one is checked as fast as an index is read.
 const SMALLEST: i64 = 16 << 10;
 
+/// Bytes of a pack that is not read as a whole.
+const HUGE: i64 = 128 << 10;
+
 /// Nanoseconds that must have passed since a file was written: a change of it within the same tick of the clock would leave no trace.
 /// The kernel's tick is 10 ms at most; virtual machines lose some.
 const SETTLED: i64 = 50_000_000;
@@ -37,6 +40,11 @@ impl Seen {
     /// Whether the pack is large enough for an index.
     const fn is_large(&self) -> bool {
         self.pack.st_size >= SMALLEST
+    }
+
+    /// Whether the pack is so large that it is better left where it is. Not so of all: each holds a file open.
+    pub(crate) const fn is_huge(&self) -> bool {
+        self.pack.st_size >= HUGE
     }
 
     /// What an index says of them. Their change time is not in it: every use of an object changes that.

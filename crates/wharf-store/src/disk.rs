@@ -106,29 +106,42 @@ impl Disk {
 
     /// Reads a whole file; `None` if there is none. What garbage collection is about to look at a second time is found as well.
     pub(crate) fn read(&self, place: &str) -> Result<Option<Vec<u8>>> {
-        match self.open_file(place)? {
-            Some(file) => Ok(Some(self.content(place, file)?.bytes)),
-            None => Ok(None),
-        }
+        let Some(file) = self.open_file(place)? else {
+            return Ok(None);
+        };
+        let stat = fstat(&file).map_err(self.fail("read", place))?;
+        self.content(place, file, &stat).map(Some)
     }
 
     /// Reads a whole file that is at its place; `None` if it is not. That is enough for who marks it as used next, which needs it there,
     /// and most look-ups find nothing.
     pub(crate) fn read_here(&self, place: &str) -> Result<Option<Content>> {
+        let Some((file, stat)) = self.open_here(place)? else {
+            return Ok(None);
+        };
+        let bytes = self.content(place, file, &stat)?;
+        Ok(Some(Content { bytes, stat }))
+    }
+
+    /// Opens a file that is at its place, and says what it was then.
+    pub(crate) fn open_here(&self, place: &str) -> Result<Option<(File, Stat)>> {
         match self.open_quietly(place) {
-            Ok(file) => self.content(place, file).map(Some),
+            Ok(file) => {
+                let stat = fstat(&file).map_err(self.fail("read", place))?;
+                Ok(Some((file, stat)))
+            }
             Err(Errno::NOENT) => Ok(None),
             Err(errno) => Err(self.fail("open", place)(errno)),
         }
     }
 
-    fn content(&self, place: &str, mut file: File) -> Result<Content> {
-        let stat = fstat(&file).map_err(self.fail("read", place))?;
+    /// The bytes of a file from `place`.
+    pub(crate) fn content(&self, place: &str, file: File, stat: &Stat) -> Result<Vec<u8>> {
         // So the end is found without growing, and without asking for the size again.
         let mut bytes = Vec::with_capacity(stat.st_size as usize + PROBE);
-        let read = file.by_ref().take(u64::MAX).read_to_end(&mut bytes);
+        let read = file.take(u64::MAX).read_to_end(&mut bytes);
         read.map_err(self.fail("read", place))?;
-        Ok(Content { bytes, stat })
+        Ok(bytes)
     }
 
     /// Creates a file that must not exist.

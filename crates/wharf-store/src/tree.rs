@@ -2,12 +2,19 @@
 
 use std::{
     collections::HashMap,
+    fs::File,
+    io,
     mem::ManuallyDrop,
+    ops::Range,
+    os::unix::fs::FileExt,
     sync::{Arc, Mutex, PoisonError},
 };
 
+use rustix::fs::Stat;
 use wharf_oci::Digest;
-use wharf_tree::{DecodeError, Entry, Layer, Node, PackIndex, TimesDigest, TimesError, Tree, TreeDigest};
+use wharf_tree::{
+    DecodeError, Entry, Layer, Node, PackFile, PackIndex, TimesDigest, TimesError, Tree, TreeDigest,
+};
 
 use crate::{
     checked::Seen,
@@ -22,7 +29,7 @@ use crate::{
 /// What trees and layers have in common here.
 pub(crate) trait Pack: Sized {
     fn from_pack(bytes: Vec<u8>) -> Result<Self, DecodeError>;
-    fn from_checked_pack(bytes: Vec<u8>, index: PackIndex) -> Result<Self, DecodeError>;
+    fn from_checked_pack(pack: Arc<dyn PackFile>, index: PackIndex) -> Result<Self, DecodeError>;
     fn pack_index(&self) -> Option<PackIndex>;
     fn digest(&self) -> TreeDigest;
     fn apply_times(&mut self, times: Vec<u8>) -> Result<(), TimesError>;
@@ -35,8 +42,8 @@ macro_rules! pack {
                 <$kind>::from_pack(bytes)
             }
 
-            fn from_checked_pack(bytes: Vec<u8>, index: PackIndex) -> Result<Self, DecodeError> {
-                <$kind>::from_checked_pack(bytes, index)
+            fn from_checked_pack(pack: Arc<dyn PackFile>, index: PackIndex) -> Result<Self, DecodeError> {
+                <$kind>::from_checked_pack(pack, index)
             }
 
             fn pack_index(&self) -> Option<PackIndex> {
@@ -129,18 +136,23 @@ impl Store {
 
     fn load<T: Pack>(&self, id: &LayerId) -> Result<T, TreeError> {
         let at = Stamp::now();
-        let pack = self
-            .read_used(&layout::object(TREES, &id.tree.0))?
-            .ok_or(TreeError::Missing(id.tree))?;
+        let pack_place = layout::object(TREES, &id.tree.0);
+        let (pack, stat) = self.open_used(&pack_place)?.ok_or(TreeError::Missing(id.tree))?;
         let times = self
             .read_used(&layout::object(TIMES, &id.times.0))?
             .ok_or(TreeError::MissingTimes(id.times))?;
-        let seen = Seen::new(pack.stat, times.stat, at);
+        let seen = Seen::new(stat, times.stat, at);
         if let Some(index) = self.kept_index(id, &seen)? {
-            let read = read_checked(id, pack.bytes, times.bytes, index);
+            let pack: Arc<dyn PackFile> = if seen.is_huge() {
+                Arc::new(OnDisk(pack))
+            } else {
+                Arc::new(self.disk().content(&pack_place, pack, &stat)?)
+            };
+            let read = read_checked(id, pack, times.bytes, index);
             return read.or_else(|reason| Err(self.damaged(id.tree, TREES, &id.tree.0, reason)?));
         }
-        let mut tree: T = match read_pack(id, pack.bytes) {
+        let pack = self.disk().content(&pack_place, pack, &stat)?;
+        let mut tree: T = match read_pack(id, pack) {
             Ok(tree) => tree,
             Err(reason) => return Err(self.damaged(id.tree, TREES, &id.tree.0, reason)?),
         };
@@ -161,6 +173,12 @@ impl Store {
         Ok(if self.mark_used(place)? { content } else { None })
     }
 
+    /// The same without reading.
+    fn open_used(&self, place: &str) -> Result<Option<(File, Stat)>, StoreError> {
+        let opened = self.disk().open_here(place)?;
+        Ok(if self.mark_used(place)? { opened } else { None })
+    }
+
     /// Removes a damaged object: from now on it is missing.
     fn damaged(
         &self,
@@ -175,8 +193,25 @@ impl Store {
     }
 }
 
+/// A pack that stays where it is.
+#[derive(Debug)]
+struct OnDisk(File);
+
+impl PackFile for OnDisk {
+    fn read(&self, range: Range<usize>) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; range.len()];
+        self.0.read_exact_at(&mut bytes, range.start as u64)?;
+        Ok(bytes)
+    }
+}
+
 /// Reads what was checked before.
-fn read_checked<T: Pack>(id: &LayerId, pack: Vec<u8>, times: Vec<u8>, index: PackIndex) -> Result<T, String> {
+fn read_checked<T: Pack>(
+    id: &LayerId,
+    pack: Arc<dyn PackFile>,
+    times: Vec<u8>,
+    index: PackIndex,
+) -> Result<T, String> {
     let mut tree = T::from_checked_pack(pack, index).map_err(|error| error.to_string())?;
     if tree.digest() != id.tree {
         return Err(format!("it has the digest {}", tree.digest()));

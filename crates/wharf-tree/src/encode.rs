@@ -117,6 +117,13 @@ pub(crate) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend_from_slice(bytes);
 }
 
+/// How many bytes [`put_varint`] writes for this number.
+pub(crate) fn varint_length(number: usize) -> usize {
+    let mut bytes = Vec::with_capacity(10);
+    put_varint(&mut bytes, number as u64);
+    bytes.len()
+}
+
 /// LEB128, low bits first, in the fewest bytes.
 pub(crate) fn put_varint(out: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {

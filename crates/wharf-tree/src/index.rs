@@ -10,8 +10,8 @@ use crate::{
 
 /// First bytes of an index; the last is the version of the format.
 const MAGIC: [u8; 8] = *b"whrfidx\x01";
-/// Magic and the length of the pack.
-const HEADER: usize = 16;
+/// Magic, the length of the pack, and where its directories start.
+const HEADER: usize = 24;
 /// Digest, start, length, entries, timed entries, height, marks.
 const RECORD: usize = 32 + 4 * 8 + 2 * 4;
 
@@ -22,7 +22,9 @@ const PARTIAL: u32 = 4;
 /// The directories of a pack that was checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PackIndex {
-    pack_length: usize,
+    pub(crate) pack_length: usize,
+    /// What comes before the directories.
+    pub(crate) head_length: usize,
     pub(crate) objects: Vec<Object>,
 }
 
@@ -30,6 +32,7 @@ impl PackIndex {
     pub(crate) fn of(objects: &Objects) -> Self {
         Self {
             pack_length: objects.pack_length(),
+            head_length: objects.head_length(),
             objects: objects.each().to_vec(),
         }
     }
@@ -43,7 +46,9 @@ impl PackIndex {
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(HEADER + self.objects.len() * RECORD);
         bytes.extend_from_slice(&MAGIC);
-        bytes.extend_from_slice(&(self.pack_length as u64).to_le_bytes());
+        for number in [self.pack_length, self.head_length] {
+            bytes.extend_from_slice(&(number as u64).to_le_bytes());
+        }
         for object in &self.objects {
             put(&mut bytes, object);
         }
@@ -54,18 +59,20 @@ impl PackIndex {
     /// object that lies outside of its pack.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (header, records) = bytes.split_at_checked(HEADER)?;
-        let (magic, length) = header.split_first_chunk()?;
+        let (magic, lengths) = header.split_first_chunk()?;
+        let length = |at: usize| usize::try_from(u64::from_le_bytes(lengths.as_chunks().0[at])).ok();
+        let (pack_length, head_length) = (length(0)?, length(1)?);
         let (records, rest) = records.as_chunks::<RECORD>();
-        if *magic != MAGIC || !rest.is_empty() {
+        if *magic != MAGIC || !rest.is_empty() || head_length > pack_length {
             return None;
         }
-        let pack_length = usize::try_from(u64::from_le_bytes(length.try_into().ok()?)).ok()?;
         let objects: Option<Vec<Object>> = records
             .iter()
             .map(|record| take(record).filter(|object| object.bytes.end <= pack_length))
             .collect();
         Some(Self {
             pack_length,
+            head_length,
             objects: objects?,
         })
     }
@@ -118,9 +125,11 @@ fn take(record: &[u8; RECORD]) -> Option<Object> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::{
-        Layer, Tree,
+        Dir, Layer, Tree,
         testing::{layer, tree},
     };
 
@@ -147,7 +156,7 @@ mod tests {
         let read = PackIndex::from_bytes(&index.to_bytes()).unwrap();
         assert_eq!(read, index);
         assert!(read.fits(pack.len()) && !read.fits(pack.len() + 1));
-        let mut again = Tree::from_checked_pack(pack.clone(), read).unwrap();
+        let mut again = Tree::from_checked_pack(Arc::new(pack.clone()), read).unwrap();
         again.apply_times(sample.times().1).unwrap();
         assert_eq!(again, sample);
         assert_eq!((again.digest(), again.to_pack()), (sample.digest(), pack));
@@ -158,7 +167,7 @@ mod tests {
         let changes = layer(&["a/x gone", "b/ dir @700", "b/ opaque", "b/c file 1"]);
         let pack = changes.to_pack();
         let index = Layer::from_pack(pack.clone()).unwrap().pack_index().unwrap();
-        let again = Layer::from_checked_pack(pack, index).unwrap();
+        let again = Layer::from_checked_pack(Arc::new(pack), index).unwrap();
         assert_eq!(again.digest(), changes.digest());
         assert!(again.dir().summary().partial);
     }
@@ -190,13 +199,37 @@ mod tests {
         assert_eq!(PackIndex::from_bytes(&other), None);
     }
 
+    /// A tree whose last directory has changed since it was checked.
+    fn decayed() -> Tree {
+        let (_, mut pack, index) = sample();
+        *pack.last_mut().unwrap() ^= 1;
+        Tree::from_checked_pack(Arc::new(pack), index).unwrap()
+    }
+
     #[test]
     #[should_panic(expected = "has decayed")]
     fn bytes_that_changed_after_the_check_are_noticed() {
-        let (_, mut pack, index) = sample();
-        let at = pack.len() - 1;
-        pack[at] ^= 1;
-        let read = Tree::from_checked_pack(pack, index).unwrap();
-        read.dir().entries();
+        decayed().dir().entries();
+    }
+
+    #[test]
+    #[should_panic(expected = "has decayed")]
+    fn and_so_they_are_at_a_glimpse() {
+        let _ = decayed().dir().glimpse::<()>(&mut |_| Ok(()));
+    }
+
+    #[test]
+    fn a_glimpse_shows_what_entries_are() {
+        let (sample, pack, index) = sample();
+        let read = Tree::from_checked_pack(Arc::new(pack), index).unwrap();
+        let names = |tree: &Tree| {
+            let mut names = Vec::new();
+            let _ = tree.dir().glimpse::<()>(&mut |seen| {
+                names.push((seen.name.to_vec(), seen.dir.map(Dir::digest)));
+                Ok(())
+            });
+            names
+        };
+        assert_eq!(names(&read), names(&sample));
     }
 }

@@ -43,6 +43,7 @@ pub use links::HardLinks;
 pub use lookup::{FollowLast, Lookup, LookupError, Resolved, Visit};
 pub use merge::{MergeError, merge, regraft};
 pub use mode::{ModeChange, ModeError};
+pub use objects::PackFile;
 pub use path::{Name, PATH_MAX, PathError, TreePath};
 pub use times::TimesError;
 pub use tree::{Layer, TimesDigest, Tree, TreeDigest};

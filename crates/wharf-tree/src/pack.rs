@@ -12,7 +12,7 @@ use crate::{
     entry::{Entry, Mtime, Node},
     index::PackIndex,
     links::{HardLinks, linkable},
-    objects::{Objects, Packed},
+    objects::{Objects, PackFile, Packed},
     path::{PATH_MAX, TreePath},
     tree::{Layer, Tree, TreeDigest},
 };
@@ -47,8 +47,8 @@ impl Tree {
     }
 
     /// Reads a pack that an earlier [`Tree::from_pack`] has checked. Directories are hashed when somebody looks at them.
-    pub fn from_checked_pack(pack: impl Into<Vec<u8>>, index: PackIndex) -> Result<Self, DecodeError> {
-        Self::whole(read_checked(TREE, "a tree", pack.into(), index)?)
+    pub fn from_checked_pack(pack: Arc<dyn PackFile>, index: PackIndex) -> Result<Self, DecodeError> {
+        Self::whole(read_checked(TREE, "a tree", pack, index)?)
     }
 
     /// What the check of the pack found that this was read from, and nothing has changed since.
@@ -84,8 +84,8 @@ impl Layer {
     }
 
     /// Like [`Tree::from_checked_pack`].
-    pub fn from_checked_pack(pack: impl Into<Vec<u8>>, index: PackIndex) -> Result<Self, DecodeError> {
-        Ok(Self::of(read_checked(LAYER, "a layer", pack.into(), index)?))
+    pub fn from_checked_pack(pack: Arc<dyn PackFile>, index: PackIndex) -> Result<Self, DecodeError> {
+        Ok(Self::of(read_checked(LAYER, "a layer", pack, index)?))
     }
 
     /// Like [`Tree::pack_index`].
@@ -145,16 +145,14 @@ fn read(magic: [u8; 8], what: &'static str, pack: Vec<u8>) -> Result<(Entry, Har
 fn read_checked(
     magic: [u8; 8],
     what: &'static str,
-    pack: Vec<u8>,
+    pack: Arc<dyn PackFile>,
     index: PackIndex,
 ) -> Result<(Entry, HardLinks), DecodeError> {
-    let pack = Arc::new(pack);
-    let (root, _) = parts(magic, what, &pack)?;
+    let head = pack.read(0..index.head_length);
+    let head = head.map_err(|_| DecodeError::Truncated)?;
+    let (root, _) = parts(magic, what, &head)?;
     let (entry, links) = decode::root(root)?;
-    if !index.fits(pack.len()) {
-        return Err(DecodeError::Truncated);
-    }
-    let entry = root_entry(entry, Objects::known(&pack, index.objects))?;
+    let entry = root_entry(entry, Objects::known(pack, index.pack_length, index.objects))?;
     Ok((entry, links))
 }
 

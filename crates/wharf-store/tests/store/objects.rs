@@ -84,8 +84,8 @@ fn what_is_missing_or_damaged_is_told_apart() {
 }
 
 /// A layer whose pack is worth an index, read often enough for it to have one.
-fn indexed(context: &Context) -> (Layer, LayerId) {
-    let (layer, id) = put_files(&context.open(), "x", 600);
+fn indexed(context: &Context, files: usize) -> (Layer, LayerId) {
+    let (layer, id) = put_files(&context.open(), "x", files);
     std::thread::sleep(std::time::Duration::from_millis(80));
     assert_eq!(*context.open().layer(&id).unwrap(), layer);
     assert_eq!(context.names("stat").len(), 1);
@@ -101,10 +101,19 @@ fn change(path: &std::path::Path, at: usize) {
 #[test]
 fn a_large_layer_is_checked_once() {
     let context = Context::new();
-    let (layer, id) = indexed(&context);
-    for _ in 0..2 {
-        assert_eq!(*context.open().layer(&id).unwrap(), layer);
+    // The pack of the second stays on the disk.
+    for files in [600, 4000] {
+        let context = Context::new();
+        let (layer, id) = indexed(&context, files);
+        let size = std::fs::metadata(context.file(&format!("trees/{}", id.tree.0.hex())))
+            .unwrap()
+            .len();
+        assert_eq!(size >= 128 << 10, files == 4000, "{size}");
+        for _ in 0..2 {
+            assert_eq!(*context.open().layer(&id).unwrap(), layer);
+        }
     }
+    let (layer, id) = indexed(&context, 600);
     // An index that is no index is none.
     let index = context.file(&format!("stat/{}", context.names("stat")[0]));
     std::fs::write(&index, &std::fs::read(&index).unwrap()[..100]).unwrap();
@@ -116,7 +125,7 @@ fn a_large_layer_is_checked_once() {
 fn a_large_layer_that_changed_after_its_check_is_checked_again() {
     for directory in ["trees", "times"] {
         let context = Context::new();
-        let (_, id) = indexed(&context);
+        let (_, id) = indexed(&context, 600);
         let object = if directory == "trees" {
             id.tree.0
         } else {
@@ -135,7 +144,7 @@ fn a_large_layer_that_changed_after_its_check_is_checked_again() {
 #[test]
 fn after_a_crash_a_large_layer_is_checked_again() {
     let context = Context::new();
-    let (layer, id) = indexed(&context);
+    let (layer, id) = indexed(&context, 600);
     let file = context.file(&format!("trees/{}", id.tree.0.hex()));
     let written = std::fs::metadata(&file).unwrap().modified().unwrap();
     change(&file, 1000);
