@@ -25,14 +25,14 @@ const SETTLED: i64 = 50_000_000;
 
 /// The files of a layer as they were when they were read.
 #[derive(Debug)]
-pub(crate) struct Seen {
+pub(crate) struct Files {
     pack: Stat,
     times: Stat,
     /// Before either was read.
     at: Stamp,
 }
 
-impl Seen {
+impl Files {
     pub(crate) const fn new(pack: Stat, times: Stat, at: Stamp) -> Self {
         Self { pack, times, at }
     }
@@ -66,13 +66,13 @@ impl Seen {
 
 impl Store {
     /// Whether a crash may have damaged one of these files.
-    fn doubts_any(&self, seen: &Seen) -> Result<bool, StoreError> {
-        Ok(self.doubts(&seen.pack)? || self.doubts(&seen.times)?)
+    fn doubts_any(&self, files: &Files) -> Result<bool, StoreError> {
+        Ok(self.doubts(&files.pack)? || self.doubts(&files.times)?)
     }
 
     /// What the check of these files found, if they were checked before.
-    pub(crate) fn kept_index(&self, id: &LayerId, seen: &Seen) -> Result<Option<PackIndex>, StoreError> {
-        if !seen.is_large() || self.doubts_any(seen)? {
+    pub(crate) fn kept_index(&self, id: &LayerId, files: &Files) -> Result<Option<PackIndex>, StoreError> {
+        if !files.is_large() || self.doubts_any(files)? {
             return Ok(None);
         }
         let place = place(id);
@@ -83,22 +83,27 @@ impl Store {
             return Ok(None);
         }
         self.disk().touch(&place)?;
-        let index = kept.bytes.strip_prefix(&seen.identity()[..]);
+        let index = kept.bytes.strip_prefix(&files.identity()[..]);
         let index = index.and_then(PackIndex::from_bytes);
-        Ok(index.filter(|index| index.fits(seen.pack.st_size as usize)))
+        Ok(index.filter(|index| index.fits(files.pack.st_size as usize)))
     }
 
     /// Keeps what the check of these files has found, for the next reader. To fail costs him time and nothing else.
-    pub(crate) fn keep_index(&self, id: &LayerId, seen: &Seen, index: &PackIndex) -> Result<(), StoreError> {
-        if !seen.is_large() {
+    pub(crate) fn keep_index(
+        &self,
+        id: &LayerId,
+        files: &Files,
+        index: &PackIndex,
+    ) -> Result<(), StoreError> {
+        if !files.is_large() {
             return Ok(());
         }
-        if self.doubts_any(seen)? {
+        if self.doubts_any(files)? {
             // They are sound, and count from now on as what was written now.
             self.disk().touch_written(&layout::object(TREES, &id.tree.0))?;
             self.disk().touch_written(&layout::object(TIMES, &id.times.0))?;
-        } else if seen.have_settled() {
-            let bytes = [seen.identity(), index.to_bytes()].concat();
+        } else if files.have_settled() {
+            let bytes = [files.identity(), index.to_bytes()].concat();
             self.write_whole(&place(id), &bytes)?;
         }
         Ok(())

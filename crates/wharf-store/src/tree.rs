@@ -17,7 +17,7 @@ use wharf_tree::{
 };
 
 use crate::{
-    checked::Seen,
+    checked::Files,
     disk::Content,
     error::{StoreError, TreeError},
     layout::{self, TIMES, TREES},
@@ -141,9 +141,9 @@ impl Store {
         let times = self
             .read_used(&layout::object(TIMES, &id.times.0))?
             .ok_or(TreeError::MissingTimes(id.times))?;
-        let seen = Seen::new(stat, times.stat, at);
-        if let Some(index) = self.kept_index(id, &seen)? {
-            let pack: Arc<dyn PackFile> = if seen.is_huge() {
+        let files = Files::new(stat, times.stat, at);
+        if let Some(index) = self.kept_index(id, &files)? {
+            let pack: Arc<dyn PackFile> = if files.is_huge() {
                 Arc::new(OnDisk(pack))
             } else {
                 Arc::new(self.disk().content(&pack_place, pack, &stat)?)
@@ -162,7 +162,7 @@ impl Store {
         }
         if let Some(index) = index {
             // Without it the next reader takes longer, and nothing else.
-            drop(self.keep_index(id, &seen, &index));
+            drop(self.keep_index(id, &files, &index));
         }
         Ok(tree)
     }

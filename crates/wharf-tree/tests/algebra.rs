@@ -17,16 +17,6 @@ fn round_trip(tree: &Tree) -> Tree {
     read
 }
 
-const KINDS: [Kind; 7] = [
-    Kind::Absent,
-    Kind::Present,
-    Kind::Xattrs,
-    Kind::Stat,
-    Kind::Target,
-    Kind::Listing,
-    Kind::Content,
-];
-
 fn all_paths(dir: &Dir, path: &TreePath, paths: &mut Vec<TreePath>) {
     for (name, entry) in dir.entries() {
         let path = path.join(name);
@@ -75,7 +65,7 @@ proptest! {
     fn what_no_change_touches_is_answered_alike(
         one in trees(),
         layer in layers(),
-        asked in prop::collection::vec((any::<prop::sample::Index>(), 0..KINDS.len()), 1..8),
+        asked in prop::collection::vec((any::<prop::sample::Index>(), 0..Kind::PLAIN.len()), 1..8),
     ) {
         let other = merge(&one, &layer);
         let mut paths = vec![TreePath::root(), TreePath::new("a/b/c/d").unwrap()];
@@ -85,7 +75,7 @@ proptest! {
         let mut set = PathSet::default();
         for (at, kind) in asked {
             let path = paths[at.index(paths.len())].clone();
-            set.ask(Place { root: 0, path }, KINDS[kind].clone());
+            set.ask(Place { root: 0, path }, Kind::PLAIN[kind].clone());
         }
         let changes = Changes::between(&one, &other);
         let untouched = changes.map(|changes| !touched(&set.to_bytes(), &[changes]).unwrap());

@@ -24,6 +24,17 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Those without a name of their own, in order.
+    pub const PLAIN: [Self; 7] = [
+        Self::Absent,
+        Self::Present,
+        Self::Xattrs,
+        Self::Stat,
+        Self::Target,
+        Self::Listing,
+        Self::Content,
+    ];
+
     pub(super) const fn bit(&self) -> u8 {
         match self {
             Self::Absent => 1,
@@ -37,17 +48,6 @@ impl Kind {
         }
     }
 }
-
-/// The kinds without a name of their own.
-const PLAIN: [Kind; 7] = [
-    Kind::Absent,
-    Kind::Present,
-    Kind::Xattrs,
-    Kind::Stat,
-    Kind::Target,
-    Kind::Listing,
-    Kind::Content,
-];
 
 /// What was asked of one path. To ask for all extended attributes is to ask for each of them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -96,9 +96,9 @@ impl Asked {
 
     /// The questions, in order.
     pub fn kinds(&self) -> impl Iterator<Item = Kind> {
-        let before = PLAIN[..3].iter().filter(|kind| self.has(kind)).cloned();
+        let before = Kind::PLAIN[..3].iter().filter(|kind| self.has(kind)).cloned();
         let names = self.names().cloned().map(Kind::Xattr);
-        let after = PLAIN[3..].iter().filter(|kind| self.has(kind)).cloned();
+        let after = Kind::PLAIN[3..].iter().filter(|kind| self.has(kind)).cloned();
         before.chain(names).chain(after)
     }
 
