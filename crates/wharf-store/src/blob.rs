@@ -5,10 +5,7 @@ use std::{
     io::{self, Read, Write},
 };
 
-use rustix::{
-    fs::{Advice, Stat, fadvise},
-    io::{ReadWriteFlags, preadv2},
-};
+use rustix::fs::Stat;
 use wharf_oci::{Digest, Hasher};
 use wharf_tree::{BlobRead, BlobSink};
 
@@ -18,17 +15,6 @@ use crate::{
     layout,
     store::Store,
 };
-
-/// Where a blob was when it was to be read ahead.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ReadAhead {
-    /// On disk; the kernel reads it now.
-    Begun,
-    /// In memory already.
-    InMemory,
-    /// Not in this store, or nobody can say.
-    NotHere,
-}
 
 impl Store {
     /// Keeps `bytes` as a blob.
@@ -70,24 +56,6 @@ impl Store {
     pub fn blob_size(&self, digest: &Digest) -> Result<Option<u64>, StoreError> {
         let stat = self.disk().stat(&layout::blob(digest))?;
         Ok(stat.map(|stat| stat.st_size as u64))
-    }
-
-    /// Has the kernel read a blob into memory, without waiting for it.
-    pub fn read_ahead(&self, digest: &Digest) -> ReadAhead {
-        let Ok(Some(file)) = self.disk().open_file(&layout::blob(digest)) else {
-            return ReadAhead::NotHere;
-        };
-        // One byte of the middle stands for the whole. Where the file system cannot say, it may be on disk.
-        let middle = file.metadata().map_or(0, |metadata| metadata.len() / 2);
-        let mut byte = [0];
-        let buffers = &mut [io::IoSliceMut::new(&mut byte)];
-        match preadv2(&file, buffers, middle, ReadWriteFlags::NOWAIT) {
-            Ok(_) => ReadAhead::InMemory,
-            Err(_) => match fadvise(&file, 0, None, Advice::WillNeed) {
-                Ok(()) => ReadAhead::Begun,
-                Err(_) => ReadAhead::NotHere,
-            },
-        }
     }
 
     /// Opens a blob for reading, from its start; fetches it from the sources if it is not here. The bytes are those of the digest

@@ -51,7 +51,6 @@ mod verify;
 mod testing;
 
 pub use adopt::Stored;
-pub use blob::ReadAhead;
 pub use cache_mount::{CacheMount, Sharing};
 pub use df::{CacheUsage, DfReport, Usage};
 pub use error::{BlobError, OpenError, StoreError, TreeError};

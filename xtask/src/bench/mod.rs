@@ -2,7 +2,6 @@
 //!
 //! Whole processes of the release build. Needs root, a network for packages, Go for BuildKit, and a machine that does nothing else.
 
-mod ahead;
 mod buildkit;
 mod fleet;
 mod language;
@@ -41,7 +40,6 @@ const BENCHES: &[Bench] = &[
     ("peers", peers::small),
     ("path-set", traced::path_set),
     ("large-tree", traced::large_tree),
-    ("ahead", ahead::ahead),
     ("language", language::language),
 ];
 

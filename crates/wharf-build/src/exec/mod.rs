@@ -1,6 +1,5 @@
 //! Steps at work: what each kind of op does, and where its results are looked up.
 
-mod ahead;
 mod answered;
 mod attached;
 mod cache;

@@ -50,9 +50,7 @@ impl Engine {
             spec,
             mounts: &mounts,
         };
-        let ahead = self.read_ahead(run, task)?;
         let finished = self.processes.run(&process, &log, task.cancel)?;
-        drop(ahead);
         check(run, &finished.exit)?;
         let layer = relative_to(&tree, &prepared, &finished.layer);
         let tree = self.roots.tree(&parent.root)?;

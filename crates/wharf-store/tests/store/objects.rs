@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use wharf_oci::Digest;
-use wharf_store::{ActionResult, LayerId, MemoKey, ReadAhead, Root, TreeError};
+use wharf_store::{ActionResult, LayerId, MemoKey, Root, TreeError};
 use wharf_tree::{Layer, Tree, TreeBuilder, TreePath};
 
 use crate::context::{Context, key, put_files, result_of};
@@ -254,13 +254,4 @@ fn memos_by_kind_and_parts() {
     ] {
         assert_eq!(store.memo::<(Digest, u64)>(&other).unwrap(), None);
     }
-}
-
-#[test]
-fn what_was_just_written_need_not_be_read_ahead() {
-    let context = Context::new();
-    let store = context.open();
-    let digest = store.put_bytes(b"content").unwrap();
-    assert_ne!(store.read_ahead(&digest), ReadAhead::NotHere);
-    assert_eq!(store.read_ahead(&Digest::of(b"other")), ReadAhead::NotHere);
 }
