@@ -1,7 +1,7 @@
 //! The store: what wharf keeps on disk, shared by all its processes without a daemon.
 //!
 //! Blobs, trees and times objects are named by the digest of their bytes; action results, memos and path-set slots by a
-//! key. Everything is written aside and renamed, nothing waits for the disk, and `kill -9` at any point leaves a store
+//! key. Everything but heads is written aside and renamed, nothing waits for the disk, and `kill -9` at any point leaves a store
 //! that the next process opens without repair. The format is drawn in `docs/formats.md`, section "The store on disk".
 //!
 //! This crate knows no Dockerfile and no network: a missing blob comes from a [`Source`].
