@@ -1,31 +1,34 @@
 //! What becomes of the result: images in the store, archives, directories, registries, engines.
 
-use std::{io, path::PathBuf, sync::Arc};
+mod error;
+
+use std::{path::PathBuf, sync::Arc};
 
 use wharf_graph::{Graph, Target, event::PhaseKind};
 use wharf_oci::{Digest, Platform, Reference};
 use wharf_solver::Solution;
-use wharf_store::{ImageRecord, LayerId, PlatformRecord, StoreError, TreeError};
+use wharf_store::{ImageRecord, LayerId, PlatformRecord};
 use wharf_tree::Tree;
 
 use crate::{
-    attest::{self, AttestError, Attester, Facts},
+    attest::{self, Attester, Facts},
     build::Machine,
     destination::to_destination,
     exec::{StepOutput, now},
     export::{
-        Archive, ArchiveError, EngineError, FilesError, LayoutImage, docker_files, in_folders,
-        load_into_engine, oci_files, together, with_files, write_directory, write_tar,
+        Archive, LayoutImage, docker_files, in_folders, load_into_engine, oci_files, together, with_files,
+        write_directory, write_tar,
     },
     image::{
         AssembleError, Built, BuiltImage, BuiltIndex, ImageParts, LayerBlobs, LayerSettings, PlatformImage,
         assemble,
     },
-    image_source::PushError,
     phases::Phases,
     request::{BuildRequest, Destination, Output, OutputKind},
     root::Root,
 };
+
+pub use error::{OutputError, SEVERAL_PLATFORMS};
 
 /// One output that was made.
 #[derive(Debug, Clone)]
@@ -69,85 +72,6 @@ impl ExportedImage {
     /// What `--iidfile` and `--quiet` say: the digest of the configuration or, as buildx has it, that of the index.
     pub fn id(&self) -> Digest {
         self.config.unwrap_or(self.digest)
-    }
-}
-
-/// An output could not be made.
-#[derive(Debug, thiserror::Error)]
-pub enum OutputError {
-    /// The image cannot be put together.
-    #[error("cannot make the image")]
-    Assemble(#[from] AssembleError),
-    /// The archive cannot be written.
-    #[error("cannot write the image")]
-    Archive(#[from] ArchiveError),
-    /// The files cannot be written.
-    #[error("cannot write the files of the image")]
-    Files(#[from] FilesError),
-    /// The destination cannot be written.
-    #[error("cannot write {path}")]
-    Write {
-        /// The destination.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// No engine took the image.
-    #[error("cannot load the image")]
-    Engine(#[from] EngineError),
-    /// Attestations cannot be made.
-    #[error("cannot make the attestations")]
-    Attest(#[source] Box<AttestError>),
-    /// No registry took the image.
-    #[error("cannot push {name}")]
-    Push {
-        /// The name.
-        name: String,
-        /// Why.
-        source: Box<PushError>,
-    },
-    /// `docker load` takes one image.
-    #[error("docker exporter does not currently support exporting manifest lists")]
-    SeveralPlatforms,
-    /// There is nothing to push as.
-    #[error("a pushed image needs a name")]
-    NoName,
-    /// The store cannot be used.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// A tree cannot be read.
-    #[error(transparent)]
-    Tree(#[from] TreeError),
-}
-
-/// What to do when an engine is to be given the images of several platforms.
-pub const SEVERAL_PLATFORMS: &str =
-    "name one --platform, or make an index with -o type=oci,dest=image.tar, -o type=image or --push";
-
-impl From<AttestError> for OutputError {
-    fn from(error: AttestError) -> Self {
-        Self::Attest(Box::new(error))
-    }
-}
-
-impl OutputError {
-    /// Whether the request asks for what cannot be.
-    pub fn is_usage(&self) -> bool {
-        matches!(self, Self::Attest(error) if error.is_usage())
-    }
-
-    /// What to do about it.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::Engine(EngineError::NoEngine(_)) => Some(
-                "start Docker or Podman, or write an archive with -o type=docker,dest=image.tar".to_owned(),
-            ),
-            Self::SeveralPlatforms => Some(SEVERAL_PLATFORMS.to_owned()),
-            Self::NoName => Some("give it one with -t registry/name:tag".to_owned()),
-            Self::Push { source, .. } => source.hint(),
-            Self::Attest(error) => error.hint(),
-            _ => None,
-        }
     }
 }
 
