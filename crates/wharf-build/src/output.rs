@@ -282,9 +282,11 @@ impl Exporter<'_> {
 
     /// Names the image in the store and pushes it when that was asked for.
     fn keep(&self, image: &Built, names: &[Reference]) -> Result<bool, OutputError> {
-        let record = record(image);
-        for name in names {
-            self.machine.store.put_image(&name.to_string(), &record)?;
+        if !names.is_empty() {
+            let record = self.machine.store.confirm_image(record(image))?;
+            for name in names {
+                self.machine.store.put_image(&name.to_string(), &record)?;
+            }
         }
         if !self.output.push {
             return Ok(false);

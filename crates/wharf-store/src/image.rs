@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use wharf_oci::Digest;
 
 use crate::{
-    error::StoreError,
+    error::{StoreError, TreeError},
     layout::{self, REFS},
     root::{LayerId, Root},
     store::Store,
@@ -66,6 +66,19 @@ impl ImageRecord {
 }
 
 impl Store {
+    /// What is to be kept for an image that was made without reading all of it: its layers, which have to be here and sound, and such blobs
+    /// as are.
+    pub fn confirm_image(&self, image: ImageRecord) -> Result<ImageRecord, TreeError> {
+        image.layers.iter().try_for_each(|id| self.confirm_layer(id))?;
+        let mut blobs = Vec::new();
+        for blob in image.blobs {
+            if self.contains(&blob)? {
+                blobs.push(blob);
+            }
+        }
+        Ok(ImageRecord { blobs, ..image })
+    }
+
     /// Gives an image a name, which another image loses if it had it.
     pub fn put_image(&self, name: &str, image: &ImageRecord) -> Result<(), StoreError> {
         let named = Named {

@@ -86,6 +86,23 @@ impl Store {
         Ok(there(TREES, &id.tree.0)? && there(TIMES, &id.times.0)?)
     }
 
+    /// Makes sure that a layer's objects are here, and reads those that a crash may have damaged: for who names a layer without reading it.
+    pub fn confirm_layer(&self, id: &LayerId) -> Result<(), TreeError> {
+        let [tree, times] = [(TREES, &id.tree.0), (TIMES, &id.times.0)]
+            .map(|(directory, digest)| layout::object(directory, digest));
+        let stat = self.disk().stat(&tree)?.ok_or(TreeError::Missing(id.tree))?;
+        let stat_of_times = self
+            .disk()
+            .stat(&times)?
+            .ok_or(TreeError::MissingTimes(id.times))?;
+        if self.doubts(&stat)? || self.doubts(&stat_of_times)? {
+            self.load::<Layer>(id)?;
+            self.disk().touch_written(&tree)?;
+            self.disk().touch_written(&times)?;
+        }
+        Ok(())
+    }
+
     /// A layer with its times; decoded once in this handle's life. It and its blobs stay until this handle is dropped.
     pub fn layer(&self, id: &LayerId) -> Result<Arc<Layer>, TreeError> {
         self.cached(&self.inner.layers, id)
