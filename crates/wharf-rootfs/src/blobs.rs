@@ -1,6 +1,10 @@
 //! Where file contents come from and go to. The store has them; this crate only needs these two verbs.
 
-use std::{fs::File, io, path::Path};
+use std::{
+    fs::File,
+    io,
+    path::{Path, PathBuf},
+};
 
 use wharf_oci::Digest;
 use wharf_store::Store;
@@ -10,6 +14,13 @@ pub trait BlobOpen: Send + Sync {
     /// Opens the content called `digest`, fetching it first if it is somewhere else. A call that waits for a network must
     /// end by a deadline: the process that asked cannot be killed while it waits. The file is only read, by position.
     fn open(&self, digest: &Digest) -> io::Result<File>;
+
+    /// Where a content that was opened lies, relative to the one directory that all of them are in, if they are: with that directory as its
+    /// data-only layer an overlay reads large contents there itself.
+    fn place(&self, digest: &Digest) -> Option<PathBuf> {
+        let _ = digest;
+        None
+    }
 }
 
 /// Takes the contents of a directory that is going to be thrown away.
@@ -32,6 +43,10 @@ pub struct Adopted {
 impl BlobOpen for Store {
     fn open(&self, digest: &Digest) -> io::Result<File> {
         self.open_blob(digest).map_err(io::Error::from)
+    }
+
+    fn place(&self, digest: &Digest) -> Option<PathBuf> {
+        Some(Self::place_of_blob(digest))
     }
 }
 

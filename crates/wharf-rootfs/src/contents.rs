@@ -1,6 +1,6 @@
 //! Open contents: a small cache in front of the store, since the kernel asks for a file in pieces.
 
-use std::{fs::File, io, sync::Arc};
+use std::{fs::File, io, path::PathBuf, sync::Arc};
 
 use wharf_oci::Digest;
 
@@ -21,6 +21,11 @@ impl Contents {
             blobs,
             open: Slots::new(),
         }
+    }
+
+    /// Where it lies, for an overlay that reads it itself.
+    pub(crate) fn place(&self, digest: &Digest) -> Option<PathBuf> {
+        self.blobs.place(digest)
     }
 
     /// The content, open. Nothing is locked while a missing one is fetched.

@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use fuser::{Errno, ReplyData};
+use fuser::{Errno, ReplyData, ReplyEntry};
 
 use crate::session::ServeError;
 
@@ -17,8 +17,27 @@ use crate::session::ServeError;
 pub(crate) struct Health {
     aborted: AtomicBool,
     failure: Mutex<Option<ServeError>>,
-    waiting: Mutex<HashMap<u64, ReplyData>>,
+    waiting: Mutex<HashMap<u64, Waiting>>,
     next: AtomicU64,
+}
+
+/// A reply whose content is not here yet.
+#[derive(Debug)]
+pub(crate) enum Waiting {
+    /// The content itself is asked for.
+    Data(ReplyData),
+    /// The file is about to be opened.
+    Entry(ReplyEntry),
+}
+
+impl Waiting {
+    /// Answers with an error.
+    pub(crate) fn error(self, errno: Errno) {
+        match self {
+            Self::Data(reply) => reply.error(errno),
+            Self::Entry(reply) => reply.error(errno),
+        }
+    }
 }
 
 impl Health {
@@ -53,7 +72,7 @@ impl Health {
 
     /// Lays a reply aside while its content is fetched, where an abort finds it: a process that waits for an answer cannot
     /// be killed.
-    pub(crate) fn park(&self, reply: ReplyData) -> Parked<'_> {
+    pub(crate) fn park(&self, reply: Waiting) -> Parked<'_> {
         let ticket = self.next.fetch_add(1, Ordering::Relaxed);
         self.waiting
             .lock()
@@ -78,7 +97,7 @@ pub(crate) struct Parked<'a> {
 
 impl Parked<'_> {
     /// The reply, unless an abort has answered it.
-    pub(crate) fn take(&self) -> Option<ReplyData> {
+    pub(crate) fn take(&self) -> Option<Waiting> {
         let mut waiting = self.health.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.remove(&self.ticket)
     }

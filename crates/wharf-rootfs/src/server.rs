@@ -10,7 +10,10 @@ use std::{
     ffi::OsStr,
     io,
     os::unix::{ffi::OsStrExt, fs::FileExt},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -21,12 +24,12 @@ use fuser::{
 };
 use rustix::fs::SeekFrom;
 use wharf_oci::Digest;
-use wharf_tree::{Name, Node as TreeNode, TreePath, readset::Kind};
+use wharf_tree::{Entry, Name, Node as TreeNode, TreePath, readset::Kind};
 
 use crate::{
     attributes::{attributes, nothing},
     contents::Contents,
-    health::Health,
+    health::{Health, Waiting},
     listing::Listings,
     nodes::{Node, Nodes},
     overlay::Markers,
@@ -36,27 +39,93 @@ use crate::{
 };
 
 /// For as long as the mount lives: the tree does not change. Not more seconds than any kernel's arithmetic takes.
-const FOREVER: Duration = Duration::from_secs(1 << 31);
+pub(crate) const FOREVER: Duration = Duration::from_secs(1 << 31);
 
-/// What the server's threads share with the session that waits for their end.
+/// Linux's, with the final NUL.
+const PATH_MAX: usize = 4096;
+
+/// What the servers' threads share with the session that waits for their end.
 pub(crate) struct Shared {
     pub(crate) nodes: Nodes,
     pub(crate) health: Arc<Health>,
+    pub(crate) survey: Survey,
+    pub(crate) contents: Contents,
+    pub(crate) markers: Markers,
+    pub(crate) owners: Owners,
+    /// From how many bytes on files are in a layer of their own.
+    pub(crate) apart: AtomicU64,
+}
+
+impl Shared {
+    /// Whether an entry of a directory is in the layer of large files. The kernel resolves its path there, which has to be short enough.
+    pub(crate) fn is_apart(&self, dir: &Node, name: &Name, entry: &Entry) -> bool {
+        let TreeNode::File { size, .. } = entry.node else {
+            return false;
+        };
+        size >= self.apart.load(Ordering::Relaxed)
+            && dir
+                .path()
+                .join(name)
+                .components()
+                .map(|part| 1 + part.len())
+                .sum::<usize>()
+                < PATH_MAX
+    }
+
+    /// Writes down a look-up that found `entry`, and gives its number.
+    pub(crate) fn found(&self, parent: &Arc<Node>, name: &Name, entry: &Entry) -> (u64, Arc<Node>) {
+        let number = self.survey.inodes.number_below(parent, name);
+        let node = self.nodes.found(number, parent, name, entry);
+        if !self.survey.xattrs {
+            node.ask(Kind::Xattrs);
+        }
+        (number, node)
+    }
+
+    /// What a file's status is.
+    pub(crate) fn attributes(&self, node: &Node, number: u64) -> fuser::FileAttr {
+        let nlink = self.survey.inodes.nlink(number);
+        attributes(node.entry(), number, nlink, &self.owners)
+    }
+
+    /// What is wanted of the kernel.
+    pub(crate) fn agree(&self, config: &mut KernelConfig) {
+        let mut wanted =
+            InitFlags::FUSE_CACHE_SYMLINKS | InitFlags::FUSE_PARALLEL_DIROPS | InitFlags::FUSE_ABORT_ERROR;
+        if self.survey.acls {
+            wanted |= InitFlags::FUSE_POSIX_ACL;
+        }
+        let offered = config.capabilities();
+        config
+            .add_capabilities(wanted & offered)
+            .expect("only what the kernel offers is asked for");
+    }
+
+    /// A content could not be had.
+    pub(crate) fn blob_failed(&self, path: &TreePath, digest: &Digest, source: io::Error) {
+        self.health.fail(ServeError::Blob {
+            path: path.clone(),
+            digest: *digest,
+            source,
+        });
+    }
 }
 
 /// A tree as a file system.
 pub(crate) struct TreeFs {
     pub(crate) shared: Arc<Shared>,
-    pub(crate) survey: Survey,
-    pub(crate) contents: Contents,
     pub(crate) listings: Listings,
-    pub(crate) markers: Markers,
-    pub(crate) owners: Owners,
 }
 
 impl TreeFs {
+    /// All of a tree, or what is not in the layer of large files.
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        let listings = Listings::new();
+        Self { shared, listings }
+    }
+
     /// The node of a request, or the error to answer it with.
-    fn node(&self, number: INodeNo) -> Result<Arc<Node>, Errno> {
+    pub(crate) fn node(&self, number: INodeNo) -> Result<Arc<Node>, Errno> {
         if self.shared.health.aborted() {
             return Err(Errno::EIO);
         }
@@ -73,37 +142,26 @@ impl TreeFs {
             self.shared.nodes.missed(parent.path().join(&name));
             return Ok(None);
         };
-        let number = self.survey.inodes.number_below(parent, name);
-        let node = self.shared.nodes.found(number, parent, name, entry);
-        if !self.survey.xattrs {
-            node.ask(Kind::Xattrs);
+        if self.shared.is_apart(parent, name, entry) {
+            return Ok(None);
         }
-        Ok(Some((number, node)))
-    }
-
-    fn attributes(&self, node: &Node, number: u64) -> fuser::FileAttr {
-        attributes(
-            node.entry(),
-            number,
-            self.survey.inodes.nlink(number),
-            &self.owners,
-        )
+        Ok(Some(self.shared.found(parent, name, entry)))
     }
 
     /// Sends `length` bytes of a content from `offset` on: all of them or none.
     fn send(&self, path: &TreePath, digest: &Digest, offset: u64, length: usize, reply: ReplyData) {
-        let parked = self.shared.health.park(reply);
+        let parked = self.shared.health.park(Waiting::Data(reply));
         let read = BUFFER.with_borrow_mut(|buffer| {
             buffer.resize(length.max(buffer.len()), 0);
             let bytes = &mut buffer[..length];
-            self.contents.open(digest)?.read_exact_at(bytes, offset)?;
-            if let Some(reply) = parked.take() {
+            self.shared.contents.open(digest)?.read_exact_at(bytes, offset)?;
+            if let Some(Waiting::Data(reply)) = parked.take() {
                 reply.data(bytes);
             }
             Ok(())
         });
         if let Err(source) = read {
-            self.blob_failed(path, digest, source);
+            self.shared.blob_failed(path, digest, source);
             parked
                 .take()
                 .into_iter()
@@ -111,29 +169,21 @@ impl TreeFs {
         }
     }
 
-    fn blob_failed(&self, path: &TreePath, digest: &Digest, source: io::Error) {
-        self.shared.health.fail(ServeError::Blob {
-            path: path.clone(),
-            digest: *digest,
-            source,
-        });
-    }
-
     /// Where data or a hole begins in the stored content: copy-up asks, to keep sparse files sparse.
     fn seek(&self, node: &Node, target: SeekFrom) -> Result<u64, Errno> {
         let TreeNode::File { digest, .. } = &node.entry().node else {
             return Err(Errno::EINVAL);
         };
-        let file = self.contents.open(digest).map_err(|source| {
-            self.blob_failed(&node.path(), digest, source);
+        let file = self.shared.contents.open(digest).map_err(|source| {
+            self.shared.blob_failed(&node.path(), digest, source);
             Errno::EIO
         })?;
         rustix::fs::seek(&*file, target).map_err(|errno| Errno::from_i32(errno.raw_os_error()))
     }
 
     /// The value of an attribute as the overlay above asks for it; `None` for what is not there.
-    fn xattr(&self, node: &Node, name: &[u8]) -> Option<Vec<u8>> {
-        let visible = self.markers.unescape(name)?;
+    pub(crate) fn xattr(&self, node: &Node, name: &[u8]) -> Option<Vec<u8>> {
+        let visible = self.shared.markers.unescape(name)?;
         let value = node
             .entry()
             .attrs
@@ -149,10 +199,10 @@ impl TreeFs {
     fn xattr_names(&self, node: &Node) -> Vec<u8> {
         let xattrs = node.entry().attrs.xattrs.iter().flat_map(|xattrs| xattrs.keys());
         let readable =
-            xattrs.filter(|name| self.markers == Markers::Trusted || !name.starts_with(b"trusted."));
+            xattrs.filter(|name| self.shared.markers == Markers::Trusted || !name.starts_with(b"trusted."));
         let mut names = Vec::new();
         for name in readable {
-            names.extend(self.markers.escape(name));
+            names.extend(self.shared.markers.escape(name));
             names.push(0);
         }
         names
@@ -165,7 +215,7 @@ thread_local! {
 }
 
 /// Answers an extended attribute request in its two forms: how long, and what.
-fn send_xattr(value: &[u8], size: u32, reply: ReplyXattr) {
+pub(crate) fn send_xattr(value: &[u8], size: u32, reply: ReplyXattr) {
     match size as usize {
         0 => reply.size(value.len() as u32),
         size if size < value.len() => reply.error(Errno::ERANGE),
@@ -175,15 +225,7 @@ fn send_xattr(value: &[u8], size: u32, reply: ReplyXattr) {
 
 impl Filesystem for TreeFs {
     fn init(&mut self, _: &Request, config: &mut KernelConfig) -> io::Result<()> {
-        let mut wanted =
-            InitFlags::FUSE_CACHE_SYMLINKS | InitFlags::FUSE_PARALLEL_DIROPS | InitFlags::FUSE_ABORT_ERROR;
-        if self.survey.acls {
-            wanted |= InitFlags::FUSE_POSIX_ACL;
-        }
-        let offered = config.capabilities();
-        config
-            .add_capabilities(wanted & offered)
-            .expect("only what the kernel offers is asked for");
+        self.shared.agree(config);
         Ok(())
     }
 
@@ -191,8 +233,10 @@ impl Filesystem for TreeFs {
         let found = self.node(parent).and_then(|parent| self.found(&parent, name));
         let (attributes, known) = match found {
             // A directory has no size or names of its own: who knows that there is one knows its status.
-            Ok(Some((number, node))) if node.dir().is_some() => (self.attributes(&node, number), FOREVER),
-            Ok(Some((number, node))) => (self.attributes(&node, number), Duration::ZERO),
+            Ok(Some((number, node))) if node.dir().is_some() => {
+                (self.shared.attributes(&node, number), FOREVER)
+            }
+            Ok(Some((number, node))) => (self.shared.attributes(&node, number), Duration::ZERO),
             Ok(None) => (nothing(), Duration::ZERO),
             Err(errno) => return reply.error(errno),
         };
@@ -203,7 +247,7 @@ impl Filesystem for TreeFs {
         match self.node(number) {
             Ok(node) => {
                 node.ask(Kind::Stat);
-                reply.attr(&FOREVER, &self.attributes(&node, number.0));
+                reply.attr(&FOREVER, &self.shared.attributes(&node, number.0));
             }
             Err(errno) => reply.error(errno),
         }
@@ -265,7 +309,7 @@ impl Filesystem for TreeFs {
             Err(errno) => return reply.error(errno),
         };
         node.ask(Kind::Listing);
-        let listing = self.listings.get(&node, number.0, &self.survey.inodes);
+        let listing = self.listings.get(&node, number.0, &self.shared);
         for (index, listed) in listing.iter().enumerate().skip(offset as usize) {
             let name = OsStr::from_bytes(listed.bytes(index));
             if reply.add(INodeNo(listed.number), index as u64 + 1, listed.file_type, name) {
@@ -280,7 +324,7 @@ impl Filesystem for TreeFs {
     }
 
     fn getxattr(&self, _: &Request, number: INodeNo, name: &OsStr, size: u32, reply: ReplyXattr) {
-        if !self.survey.xattrs {
+        if !self.shared.survey.xattrs {
             return reply.error(Errno::ENOSYS);
         }
         match self.node(number) {
@@ -293,7 +337,7 @@ impl Filesystem for TreeFs {
     }
 
     fn listxattr(&self, _: &Request, number: INodeNo, size: u32, reply: ReplyXattr) {
-        if !self.survey.xattrs {
+        if !self.shared.survey.xattrs {
             return reply.error(Errno::ENOSYS);
         }
         match self.node(number) {

@@ -3,19 +3,22 @@
 use std::{
     io,
     os::fd::OwnedFd,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     thread::{self, JoinHandle},
 };
 
-use fuser::SessionACL;
+use fuser::{Filesystem, SessionACL};
 use wharf_oci::Digest;
 use wharf_tree::{Tree, TreePath, readset::PathSet};
 
 use crate::{
+    beside::LargeFs,
     blobs::BlobOpen,
     contents::Contents,
     health::Health,
-    listing::Listings,
     memory,
     mounts::{MountError, MountPoint, with_mount_points},
     nodes::Nodes,
@@ -38,6 +41,8 @@ pub struct ServeOptions {
     pub owners: Owners,
     /// How many threads answer; at least one. Two keep one slow fetch from stalling all.
     pub threads: usize,
+    /// From how many bytes on files are to be in a layer of their own, with contents that the kernel reads where [`BlobOpen::place`] says.
+    pub large: Option<u64>,
 }
 
 impl Default for ServeOptions {
@@ -48,6 +53,7 @@ impl Default for ServeOptions {
             markers: Markers::default(),
             owners: Owners::default(),
             threads: 2,
+            large: None,
         }
     }
 }
@@ -56,7 +62,7 @@ impl Default for ServeOptions {
 pub struct Server {
     root: u16,
     threads: usize,
-    fs: TreeFs,
+    shared: Arc<Shared>,
 }
 
 impl Server {
@@ -64,60 +70,87 @@ impl Server {
     pub fn new(tree: &Tree, blobs: Arc<dyn BlobOpen>, options: &ServeOptions) -> Result<Self, ServeError> {
         memory::keep_large_buffers_apart();
         let served = with_mount_points(tree, &options.mounts)?;
-        let survey = Survey::new(&served, &options.owners)?;
+        let least = options.large.unwrap_or(u64::MAX);
+        let survey = Survey::new(&served, &options.owners, least)?;
+        let apart = if survey.large.is_empty() { u64::MAX } else { least };
         let shared = Shared {
             nodes: Nodes::new(served.root),
             health: Arc::default(),
-        };
-        let fs = TreeFs {
-            shared: Arc::new(shared),
             survey,
             contents: Contents::new(blobs),
-            listings: Listings::new(),
             markers: options.markers,
             owners: options.owners.clone(),
+            apart: AtomicU64::new(apart),
         };
         Ok(Self {
             root: options.root,
             threads: options.threads.max(1),
-            fs,
+            shared: Arc::new(shared),
         })
     }
 
     /// Serves on `fuse`, an open `/dev/fuse` that is mounted or being mounted; returns when the kernel's first message is
     /// answered. The server belongs outside of the mount's namespaces: inside, it would keep them alive.
     pub fn serve(self, fuse: OwnedFd) -> Result<Session, ServeError> {
-        let mut config = fuser::Config::default();
-        config.n_threads = Some(self.threads);
-        let shared = self.fs.shared.clone();
-        // The default access list refuses, in user space, whoever is not the server's own user.
-        let fuse =
-            fuser::Session::from_fd(self.fs, fuse, SessionACL::All, config).map_err(ServeError::Handshake)?;
-        let server = thread::Builder::new().name("rootfs".into());
-        let server = server.spawn(|| fuse.run()).map_err(ServeError::Handshake)?;
+        let server = run(TreeFs::new(self.shared.clone()), fuse, self.threads)?;
         Ok(Session {
             root: self.root,
-            shared,
-            server,
+            threads: self.threads,
+            shared: self.shared,
+            servers: vec![server],
         })
     }
+}
+
+/// Answers on a connection, in threads of its own.
+fn run(fs: impl Filesystem, fuse: OwnedFd, threads: usize) -> Result<JoinHandle<io::Result<()>>, ServeError> {
+    let mut config = fuser::Config::default();
+    config.n_threads = Some(threads);
+    // The default access list refuses, in user space, whoever is not the server's own user.
+    let fuse = fuser::Session::from_fd(fs, fuse, SessionACL::All, config).map_err(ServeError::Handshake)?;
+    let server = thread::Builder::new().name("rootfs".into());
+    server.spawn(|| fuse.run()).map_err(ServeError::Handshake)
 }
 
 /// A server at work. It ends by itself when the last process that can see the mount is gone.
 pub struct Session {
     root: u16,
+    threads: usize,
     shared: Arc<Shared>,
-    server: JoinHandle<io::Result<()>>,
+    servers: Vec<JoinHandle<io::Result<()>>>,
 }
 
 impl Session {
+    /// Whether large files are not in what is served, but in a layer of their own, which has to be there before anybody looks for one:
+    /// [`Self::serve_large`], or [`Self::serve_all`].
+    pub fn lacks_large(&self) -> bool {
+        self.shared.apart.load(Ordering::Relaxed) < u64::MAX && self.servers.len() == 1
+    }
+
+    /// Serves large files on `fuse`, another open `/dev/fuse`: the lower layer [`TREE`](crate::beside::TREE), and
+    /// [`DATA`](crate::beside::DATA), the lower layer of an overlay over the contents' directory that is the root's data-only layer.
+    pub fn serve_large(&mut self, fuse: OwnedFd) -> Result<(), ServeError> {
+        self.servers
+            .push(run(LargeFs::new(self.shared.clone()), fuse, self.threads)?);
+        Ok(())
+    }
+
+    /// Serves large files like all others, because the kernel refused the layers: before anything was looked up.
+    pub fn serve_all(&self) {
+        self.shared.apart.store(u64::MAX, Ordering::Relaxed);
+    }
+
     /// Waits for the end of the connection and gives what was asked: to be recorded ([`PathSet::record`]) with the tree itself and not with
     /// what was served, for a mount point that the tree lacks was absent. Call it after the last process of the step is gone.
     /// An error means that some request was not answered as the tree says: the step's result must not be kept. After an
     /// abort this waits for contents that are still being fetched, so for as long as [`BlobOpen::open`] may take.
     pub fn finish(self) -> Result<PathSet, ServeError> {
         let panicked = |_| Err(io::Error::other("the server panicked"));
-        let ended = self.server.join().unwrap_or_else(panicked);
+        let ended = self
+            .servers
+            .into_iter()
+            .map(|server| server.join().unwrap_or_else(panicked));
+        let ended = ended.fold(Ok(()), io::Result::and);
         self.shared.health.verdict()?;
         ended.map_err(ServeError::Connection)?;
         // The server's threads are gone and nobody else has it.

@@ -4,6 +4,7 @@ use wharf_tree::{Dir, Glimpse, Name, Tree, TreePath};
 
 use crate::{
     inodes::{Inodes, PathHash},
+    large::Large,
     owners::Owners,
     session::ServeError,
 };
@@ -17,20 +18,25 @@ pub(crate) struct Survey {
     pub(crate) xattrs: bool,
     /// Whether any entry has an access control list, which the kernel must then enforce.
     pub(crate) acls: bool,
+    /// Where large files are.
+    pub(crate) large: Large,
 }
 
 impl Survey {
     /// Walks `tree`. Fails when somebody owns a file whom the step's user namespace does not know: such files cannot even
-    /// be removed there (`EOVERFLOW`).
-    pub(crate) fn new(tree: &Tree, owners: &Owners) -> Result<Self, ServeError> {
+    /// be removed there (`EOVERFLOW`). Files of at least `least` bytes are large.
+    pub(crate) fn new(tree: &Tree, owners: &Owners, least: u64) -> Result<Self, ServeError> {
         let summary = tree.dir().summary();
         let mut walk = Walk {
             owners,
             hashes: Vec::with_capacity(summary.entries as usize),
+            least,
+            large: Large::default(),
         };
         walk.owner(tree.root.attrs.uid, tree.root.attrs.gid, TreePath::root)?;
         walk.dir(tree.dir(), PathHash::ROOT, &TreePath::root())?;
         Ok(Self {
+            large: walk.large,
             inodes: Inodes::new(tree, walk.hashes),
             xattrs: summary.xattrs || tree.root.attrs.xattrs.is_some(),
             acls: summary.acls || tree.root.attrs.has_acl(),
@@ -41,17 +47,35 @@ impl Survey {
 struct Walk<'a> {
     owners: &'a Owners,
     hashes: Vec<u64>,
+    least: u64,
+    large: Large,
 }
 
 impl Walk<'_> {
-    fn dir(&mut self, dir: &Dir, hash: PathHash, path: &TreePath) -> Result<(), ServeError> {
-        dir.glimpse(&mut |Glimpse { name, uid, gid, dir }| {
-            let hash = hash.join(name);
-            self.hashes.push(hash.number());
+    /// Whether there is a large file below.
+    fn dir(&mut self, dir: &Dir, hash: PathHash, path: &TreePath) -> Result<bool, ServeError> {
+        let mut large = false;
+        dir.glimpse(&mut |Glimpse {
+                              name,
+                              uid,
+                              gid,
+                              size,
+                              dir,
+                          }| {
+            let below = hash.join(name);
+            self.hashes.push(below.number());
             let path = || path.join(&Name::new(name).expect("an entry has a name"));
             self.owner(uid, gid, path)?;
-            dir.map_or(Ok(()), |dir| self.dir(dir, hash, &path()))
-        })
+            large |= match dir {
+                Some(dir) => self.dir(dir, below, &path())?,
+                None => size.is_some_and(|size| size >= self.least),
+            };
+            Ok::<_, ServeError>(())
+        })?;
+        if large {
+            self.large.add(hash);
+        }
+        Ok(large)
     }
 
     fn owner(&self, uid: u32, gid: u32, path: impl FnOnce() -> TreePath) -> Result<(), ServeError> {
@@ -99,7 +123,7 @@ mod tests {
             (with_xattr(b"user.x"), true, false),
             (with_xattr(b"system.posix_acl_default"), true, true),
         ] {
-            let survey = Survey::new(&tree(attrs), &Owners::Same).unwrap();
+            let survey = Survey::new(&tree(attrs), &Owners::Same, 1).unwrap();
             assert_eq!((survey.xattrs, survey.acls), (xattrs, acls));
         }
     }
@@ -119,8 +143,8 @@ mod tests {
             gid,
             ..Attrs::root(0o755)
         };
-        assert!(Survey::new(&tree(attrs(9)), &owners).is_ok());
-        let error = Survey::new(&tree(attrs(10)), &owners).unwrap_err();
+        assert!(Survey::new(&tree(attrs(9)), &owners, 1).is_ok());
+        let error = Survey::new(&tree(attrs(10)), &owners, 1).unwrap_err();
         assert!(error.to_string().starts_with("/d belongs to 0:10,"), "{error}");
     }
 }

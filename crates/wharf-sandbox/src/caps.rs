@@ -69,6 +69,11 @@ impl Capabilities {
             .map(|(_, bit)| Self(1 << bit))
     }
 
+    /// Whether all of `other` are among these.
+    pub const fn has(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
     /// Both sets together.
     #[must_use]
     pub const fn with(self, other: Self) -> Self {

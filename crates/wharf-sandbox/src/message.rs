@@ -62,8 +62,10 @@ pub(crate) enum Command {
     Begin,
     /// The user namespace is mapped.
     Mapped,
-    /// The FUSE connection is served.
+    /// All FUSE connections are served.
     Served,
+    /// Another connection is wanted, for large files.
+    Large,
     /// For the process.
     Signal(i32),
 }
@@ -77,8 +79,10 @@ pub(crate) enum Report {
     ProcfsRefused,
     /// The namespaces are made.
     Begun,
-    /// With the FUSE connection.
+    /// With a FUSE connection.
     Fuse,
+    /// Whether the kernel layers large files. If not, the first connection has to serve them.
+    Layered(bool),
     /// With the terminal if it has one, then the listening sockets of the agents.
     Ready {
         terminal: bool,

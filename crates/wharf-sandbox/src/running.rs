@@ -78,6 +78,28 @@ impl Running {
         }
     }
 
+    /// The connection of a second one, for what [`Large`](crate::Large) says: to be served *before* [`layered`](Self::layered) is called.
+    ///
+    /// # Errors
+    /// When the set-up failed, or the root says nothing of large files.
+    pub fn large_fd(&mut self) -> Result<OwnedFd, SandboxError> {
+        self.launch.say(&Command::Large, &[])?;
+        self.fuse_fd()
+    }
+
+    /// Has the layer of large files put into the root. False when the kernel refuses it, which leaves everything as it was before
+    /// [`large_fd`](Self::large_fd). In both cases, [`served`](Self::served) is next.
+    ///
+    /// # Errors
+    /// When the set-up failed.
+    pub fn layered(&mut self) -> Result<bool, SandboxError> {
+        self.launch.say(&Command::Served, &[])?;
+        match self.launch.hear()? {
+            (Report::Layered(layered), _) => Ok(layered),
+            _ => Err(SandboxError::OutOfOrder("the layers")),
+        }
+    }
+
     /// Says that requests on the FUSE connection are answered, by another thread: the overlay is mounted over it. Returns when the
     /// surroundings stand and the program is about to be executed.
     ///

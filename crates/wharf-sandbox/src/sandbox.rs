@@ -15,7 +15,7 @@ use rustix::{
 };
 
 use crate::{
-    Io, Network, Running, SandboxError, Seccomp, Spec,
+    Capabilities, Io, Network, Running, SandboxError, Seccomp, Spec,
     cgroup::Cgroup,
     identity::{IdMap, Identity, MapTools, Mapper, find, subordinate},
     kernel,
@@ -91,6 +91,13 @@ impl Sandbox {
     /// Whether overlays of a process keep their marks in `user.overlay.*` and not in `trusted.overlay.*`.
     pub fn user_xattrs(&self, spec: &Spec) -> bool {
         self.identity != Identity::Root || !spec.emulators.is_empty() || !is_first_user_namespace()
+    }
+
+    /// Whether a process may have a layer of [`Large`](crate::Large) files: from Linux 6.16 on, which follows their marks in user namespaces
+    /// too. Not where the process may mount: an overlay of its own over that root would be one too deep.
+    pub fn layers_large(&self, spec: &Spec) -> bool {
+        let mounts = Capabilities::parse("CAP_SYS_ADMIN").expect("a capability");
+        kernel_version() >= (6, 16) && !spec.capabilities.has(mounts)
     }
 
     /// Whether processes see those of the caller, because the kernel refused a procfs of their own; known after the first start.

@@ -3,6 +3,7 @@
 use std::{
     fs::File,
     io::{self, Read, Write},
+    path::PathBuf,
 };
 
 use rustix::fs::Stat;
@@ -17,6 +18,18 @@ use crate::{
 };
 
 impl Store {
+    /// The directory that all blobs are in.
+    pub fn blobs(&self) -> PathBuf {
+        self.path().join(layout::VERSION).join(layout::BLOBS)
+    }
+
+    /// Where a blob lies in [`Store::blobs`] if it is here.
+    pub fn place_of_blob(digest: &Digest) -> PathBuf {
+        let place = layout::blob(digest);
+        let below = place.strip_prefix(layout::BLOBS).expect("all are in it");
+        below.trim_start_matches('/').into()
+    }
+
     /// Keeps `bytes` as a blob.
     pub fn put_bytes(&self, bytes: &[u8]) -> Result<Digest, BlobError> {
         let digest = Digest::of(bytes);

@@ -75,6 +75,8 @@ pub struct Glimpse<'a> {
     pub uid: u32,
     /// Group.
     pub gid: u32,
+    /// Bytes, if it is a regular file.
+    pub size: Option<u64>,
     /// If it is a directory.
     pub dir: Option<&'a Dir>,
 }
@@ -85,6 +87,10 @@ impl<'a> Glimpse<'a> {
             name: name.as_bytes(),
             uid: entry.attrs.uid,
             gid: entry.attrs.gid,
+            size: match entry.node {
+                Node::File { size, .. } => Some(size),
+                _ => None,
+            },
             dir: entry.node.as_dir().map(AsRef::as_ref),
         }
     }

@@ -224,14 +224,16 @@ impl Packed {
     pub(crate) fn glimpse<E>(&self, visit: &mut dyn FnMut(Glimpse<'_>) -> Result<(), E>) -> Result<(), E> {
         self.objects.read_whole();
         for (name, entry) in raw_entries(&self.bytes()) {
-            let dir = match entry.node {
-                RawNode::Dir(digest, _) => Some(Dir::packed(Self::new(&self.objects, &digest))),
-                _ => None,
+            let (dir, size) = match entry.node {
+                RawNode::Dir(digest, _) => (Some(Dir::packed(Self::new(&self.objects, &digest))), None),
+                RawNode::File { size, .. } => (None, Some(size)),
+                _ => (None, None),
             };
             visit(Glimpse {
                 name,
                 uid: entry.uid,
                 gid: entry.gid,
+                size,
                 dir: dir.as_ref(),
             })?;
         }

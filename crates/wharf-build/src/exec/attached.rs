@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use wharf_rootfs::{ServeOptions, Server, Session};
-use wharf_sandbox::{Exit, Io, Root as SandboxRoot, Running, host::Rung};
+use wharf_rootfs::{LARGE, ServeOptions, Server, Session, beside};
+use wharf_sandbox::{Exit, Io, Large, Root as SandboxRoot, Running, host::Rung};
 
 use super::process::{Process, ProcessError, Processes, Scratch, complete};
 
@@ -23,7 +23,7 @@ impl Processes {
         let overlay = |lower| {
             let (upper, work) = (scratch.upper.clone(), scratch.overlay.clone());
             match lower {
-                None => SandboxRoot::FuseOverlay { upper, work },
+                None => self.fuse_root(process, &scratch),
                 Some(lower) => SandboxRoot::Overlay { lower, upper, work },
             }
         };
@@ -74,12 +74,33 @@ impl Processes {
             mounts: process.mounts.points().to_vec(),
             markers: self.markers(process),
             owners: self.owners(),
+            large: self.sandbox.layers_large(&process.spec).then_some(LARGE),
             ..ServeOptions::default()
         };
         let server = Server::new(served, Arc::new(self.store.clone()), &options)?;
-        let session = server.serve(running.fuse_fd()?)?;
+        let mut session = server.serve(running.fuse_fd()?)?;
+        if session.lacks_large() {
+            session.serve_large(running.large_fd()?)?;
+            if !running.layered()? {
+                session.serve_all();
+            }
+        }
         running.served()?;
         Ok(session)
+    }
+
+    /// A root that [`Self::serve`] serves.
+    pub(super) fn fuse_root(&self, process: &Process<'_>, scratch: &Scratch) -> SandboxRoot {
+        let large = self.sandbox.layers_large(&process.spec).then(|| Large {
+            layer: beside::TREE.to_owned(),
+            data: beside::DATA.to_owned(),
+            contents: self.store.blobs(),
+        });
+        SandboxRoot::FuseOverlay {
+            upper: scratch.upper.clone(),
+            work: scratch.overlay.clone(),
+            large,
+        }
     }
 }
 

@@ -194,11 +194,7 @@ impl Processes {
         cancel: &Cancel,
     ) -> Result<(Exit, Option<PathSet>), ProcessError> {
         wharf_rootfs::prepare_upper(&scratch.upper, served, self.markers(process), &self.owners())?;
-        let root = SandboxRoot::FuseOverlay {
-            upper: scratch.upper.clone(),
-            work: scratch.overlay.clone(),
-        };
-        let (mut running, output) = self.start(process, root)?;
+        let (mut running, output) = self.start(process, self.fuse_root(process, scratch))?;
         let session = self.serve(process, served, &mut running)?;
         let exit = attend(running, output, log, cancel, Some(&session))?;
         if cancel.is_cancelled() {

@@ -7,77 +7,120 @@ use wharf_rootfs::{BlobOpen, IdRange, Owners, ServeError, ServeOptions, Server};
 
 use crate::{
     needs_mounts,
-    support::{Item::*, Step},
+    support::{
+        Item::{self, *},
+        Step, both_ways,
+    },
 };
 
 #[test]
 fn a_missing_content_is_no_result() {
     needs_mounts!();
-    let step = Step::new(&[("f", File("text"))]);
-    fs::remove_file(step.blobs.path(&Digest::of(b"text"))).unwrap();
-    let outcome = step.run("cat /f || echo failed");
-    assert_eq!(outcome.stdout(), "failed\n");
-    let Err(ServeError::Blob { path, source, .. }) = outcome.read else {
-        panic!("{:?}", outcome.read);
+    for large in both_ways() {
+        let step = step(large, &[("f", File("text"))]);
+        fs::remove_file(step.blobs.path(&Digest::of(b"text"))).unwrap();
+        let outcome = step.run("cat /f || echo failed");
+        assert_eq!(outcome.stdout(), "failed\n");
+        let Err(ServeError::Blob { path, source, .. }) = outcome.read else {
+            panic!("{:?}", outcome.read);
+        };
+        assert_eq!(path.to_string(), "/f");
+        assert_eq!(source.kind(), io::ErrorKind::NotFound);
+    }
+}
+
+fn step(large: Option<u64>, items: &[(&str, Item<'_>)]) -> Step {
+    Step {
+        large,
+        ..Step::new(items)
+    }
+}
+
+#[test]
+fn a_refused_layer_leaves_all_files_in_the_first_one() {
+    needs_mounts!();
+    let step = Step {
+        refused: true,
+        ..step(Some(1), &[("f", File("text")), ("d/g", File("more"))])
     };
-    assert_eq!(path.to_string(), "/f");
-    assert_eq!(source.kind(), io::ErrorKind::NotFound);
+    let outcome = step.run("cat /f; echo /d/*");
+    assert_eq!(outcome.stdout(), "text/d/g\n");
+    assert_eq!(outcome.reads(), "/d present listing\n/f present stat content");
+}
+
+#[test]
+fn a_path_that_is_too_long_for_the_kernel_leads_to_no_layer() {
+    needs_mounts!();
+    let deep = vec!["d".repeat(250); 16].join("/");
+    let name = "f".repeat(80);
+    let file = format!("{deep}/{name}");
+    let step = step(Some(1), &[(&file, File("text"))]);
+    let script = format!("for i in {}; do cd $i; done; cat {name}", deep.replace('/', " "));
+    let outcome = step.run(&script);
+    assert_eq!(outcome.stdout(), "text");
+    assert!(outcome.read.is_ok());
 }
 
 #[test]
 fn a_short_content_is_no_result() {
     needs_mounts!();
-    let step = Step::new(&[("f", File("text"))]);
-    fs::write(step.blobs.path(&Digest::of(b"text")), "te").unwrap();
-    let outcome = step.run("cat /f || echo failed");
-    assert_eq!(outcome.stdout(), "failed\n");
-    assert!(
-        matches!(outcome.read, Err(ServeError::Blob { .. })),
-        "{:?}",
-        outcome.read
-    );
+    for large in both_ways() {
+        let step = step(large, &[("f", File("text"))]);
+        fs::write(step.blobs.path(&Digest::of(b"text")), "te").unwrap();
+        let outcome = step.run("cat /f || echo failed");
+        assert_eq!(outcome.stdout(), "failed\n");
+        assert!(
+            matches!(outcome.read, Err(ServeError::Blob { .. })),
+            "{:?}",
+            outcome.read
+        );
+    }
 }
 
 #[test]
 fn a_content_that_never_comes_can_be_aborted() {
     needs_mounts!();
-    let mut step = Step::new(&[("f", File("text"))]);
-    let (asked, waits) = mpsc::channel();
-    step.hold_back(Digest::of(b"text"), asked);
-    let outcome = step.run_with("cat /f && echo there", |abort| {
-        let release = waits
-            .recv_timeout(Duration::from_secs(10))
-            .expect("the step reads");
-        abort.abort();
-        drop(release);
-    });
-    // The script fails, or its shell dies of a page of its own that does not come either.
-    assert_eq!(outcome.stdout(), "");
-    assert!(!outcome.output.status.success());
-    assert!(
-        matches!(outcome.read, Err(ServeError::Aborted)),
-        "{:?}",
-        outcome.read
-    );
+    for large in both_ways() {
+        let mut step = step(large, &[("f", File("text"))]);
+        let (asked, waits) = mpsc::channel();
+        step.hold_back(Digest::of(b"text"), asked);
+        let outcome = step.run_with("cat /f && echo there", |abort| {
+            let release = waits
+                .recv_timeout(Duration::from_secs(10))
+                .expect("the step reads");
+            abort.abort();
+            drop(release);
+        });
+        // The script fails, or its shell dies of a page of its own that does not come either.
+        assert_eq!(outcome.stdout(), "");
+        assert!(!outcome.output.status.success());
+        assert!(
+            matches!(outcome.read, Err(ServeError::Aborted)),
+            "{:?}",
+            outcome.read
+        );
+    }
 }
 
 #[test]
 fn two_threads_serve_while_one_waits() {
     needs_mounts!();
-    let mut step = Step::new(&[("f", File("text")), ("g", File("more"))]);
-    let (asked, waits) = mpsc::channel();
-    step.hold_back(Digest::of(b"text"), asked);
-    let outcome = step.run_with("cat /f > /slow | cat /g > /out", |_| {
-        let release = waits
-            .recv_timeout(Duration::from_secs(10))
-            .expect("the step reads");
-        let written = || fs::read(step.upper().join("out")).is_ok_and(|out| out == b"more");
-        while !written() {
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        drop(release);
-    });
-    assert!(outcome.read.is_ok());
+    for large in both_ways() {
+        let mut step = step(large, &[("f", File("text")), ("g", File("more"))]);
+        let (asked, waits) = mpsc::channel();
+        step.hold_back(Digest::of(b"text"), asked);
+        let outcome = step.run_with("cat /f > /slow | cat /g > /out", |_| {
+            let release = waits
+                .recv_timeout(Duration::from_secs(10))
+                .expect("the step reads");
+            let written = || fs::read(step.upper().join("out")).is_ok_and(|out| out == b"more");
+            while !written() {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            drop(release);
+        });
+        assert!(outcome.read.is_ok());
+    }
 }
 
 #[test]

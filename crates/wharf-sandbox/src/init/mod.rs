@@ -11,6 +11,7 @@ mod emulators;
 mod exec;
 mod files;
 mod first;
+mod layers;
 mod leash;
 mod loopback;
 mod mask;

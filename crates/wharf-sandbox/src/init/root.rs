@@ -7,6 +7,7 @@ use std::{
     fs,
     os::fd::{AsFd, AsRawFd, OwnedFd},
     path::{Path, PathBuf},
+    process::exit,
 };
 
 use rustix::{
@@ -16,7 +17,7 @@ use rustix::{
 };
 
 use super::{
-    supervisor::expect,
+    FAILED, layers,
     target::Inner,
     tree::{INERT, Parameter, SEALED, Tree, detach, without_devices_unless},
 };
@@ -46,15 +47,25 @@ pub(super) fn make(spec: &Spec, user_xattrs: bool, channel: &Channel) -> Result<
     let plain = Tree::at(&below.upper).doing("bind", own)?;
     let stage = set_stage(own)?;
     let tree = match root {
-        Root::FuseOverlay { .. } => {
+        Root::FuseOverlay { large, .. } => {
             let lower = stage.join("lower");
-            serve(&lower, channel)?;
-            let tree = overlay(&lower.to_string_lossy(), &below, user_xattrs)?;
+            connect(&lower, channel)?;
+            let tree = match (next(channel), large) {
+                (Command::Large, Some(large)) => {
+                    layers::mount(large, &lower, &stage, &below, user_xattrs, channel)?
+                }
+                _ => None,
+            };
+            let only = lower.to_string_lossy();
+            let tree = match tree {
+                Some(tree) => tree,
+                None => overlay(&[("lowerdir", Some(&only))], Some(&below), user_xattrs)?,
+            };
             // The overlay keeps its own copy; the process shall not see this one.
             detach(&lower)?;
             tree
         }
-        Root::Overlay { .. } => overlay(&below.lower(), &below, user_xattrs)?,
+        Root::Overlay { .. } => overlay(&[("lowerdir", Some(&below.lower()))], Some(&below), user_xattrs)?,
         Root::Plain { .. } => plain,
     };
     let place = directory(&stage.join("root"))?;
@@ -67,7 +78,7 @@ pub(super) fn make(spec: &Spec, user_xattrs: bool, channel: &Channel) -> Result<
 }
 
 /// The caller's directories, held open: the stage covers one of them, and descriptors need no quoting in mount options.
-struct Below {
+pub(super) struct Below {
     lower: Option<OwnedFd>,
     upper: OwnedFd,
     work: Option<OwnedFd>,
@@ -76,7 +87,7 @@ struct Below {
 impl Below {
     fn open(root: &Root) -> Result<Self, SetupError> {
         let (lower, upper, work) = match root {
-            Root::FuseOverlay { upper, work } => (None, upper, Some(work)),
+            Root::FuseOverlay { upper, work, .. } => (None, upper, Some(work)),
             Root::Overlay { lower, upper, work } => (Some(lower), upper, Some(work)),
             Root::Plain { dir } => (None, dir, None),
         };
@@ -93,12 +104,12 @@ impl Below {
     }
 }
 
-fn directory(path: &Path) -> Result<OwnedFd, SetupError> {
+pub(super) fn directory(path: &Path) -> Result<OwnedFd, SetupError> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     open(path, flags, Mode::empty()).doing("open the directory", path)
 }
 
-fn by_descriptor(directory: &OwnedFd) -> String {
+pub(super) fn by_descriptor(directory: &OwnedFd) -> String {
     format!("/proc/self/fd/{}", directory.as_raw_fd())
 }
 
@@ -108,18 +119,18 @@ fn set_stage(cover: &Path) -> Result<PathBuf, SetupError> {
     let how = INERT.difference(MountAttrFlags::MOUNT_ATTR_NOEXEC);
     let tree = Tree::new("tmpfs", &[("mode", Some("0700"))], how)?;
     tree.attach(&place).doing("mount the stage", cover)?;
-    for name in ["devices", "empty", "files", "lower", "root"] {
+    for name in ["data", "devices", "empty", "files", "large", "lower", "root"] {
         let path = cover.join(name);
         fs::create_dir(&path).doing("make the directory", &path)?;
     }
     Ok(cover.to_owned())
 }
 
-/// Mounts a FUSE file system and hands its connection to the program; returns when that serves it.
+/// Mounts a FUSE file system and hands its connection to the program, which has to serve it before anything looks there.
 ///
 /// `default_permissions`, so that the kernel asks for a file's status before it opens it: a mapping, splice(2), copy_file_range(2)
 /// and FIONREAD tell its size from what a look-up said, and would not ask.
-fn serve(lower: &Path, channel: &Channel) -> Result<(), SetupError> {
+pub(super) fn connect(lower: &Path, channel: &Channel) -> Result<(), SetupError> {
     let flags = OFlags::RDWR | OFlags::CLOEXEC;
     let connection = openat(CWD, "/dev/fuse", flags, Mode::empty()).doing("open", "/dev/fuse")?;
     let number = connection.as_raw_fd().to_string();
@@ -133,27 +144,41 @@ fn serve(lower: &Path, channel: &Channel) -> Result<(), SetupError> {
     let tree = Tree::new("fuse", &options, SEALED)?;
     tree.attach(directory(lower)?)
         .doing("mount the lower file system", "")?;
+    // Our copy is closed then: the program's end of the connection is its end.
     channel
         .send(&Report::Fuse, &[connection.as_fd()])
-        .doing("hand over the FUSE connection", "")?;
-    // With our copy closed, the program's end of the connection is its end.
-    drop(connection);
-    expect(channel, |command| matches!(command, Command::Served));
-    Ok(())
+        .doing("hand over the FUSE connection", "")
 }
 
+/// What the program has done or wants; ends this process when it is gone.
+fn next(channel: &Channel) -> Command {
+    match channel.receive() {
+        Ok(Some((command, _))) => command,
+        _ => exit(FAILED),
+    }
+}
+
+/// An overlay of these layers, written to what is open in `below`, if anything.
+///
 /// `nofollow` and `off`: what the kernel may not be asked for in a user namespace is off in both modes, so that uppers are alike.
-fn overlay(lower: &str, below: &Below, user_xattrs: bool) -> Result<Tree, SetupError> {
-    let upper = by_descriptor(&below.upper);
-    let work = below.work.as_ref().map(by_descriptor).unwrap_or_default();
-    let mut options: Vec<Parameter<'_>> = vec![
-        ("lowerdir", Some(lower)),
-        ("upperdir", Some(&upper)),
-        ("workdir", Some(&work)),
-        ("volatile", None),
-        ("xino", Some("off")),
-        ("redirect_dir", Some("nofollow")),
-    ];
+pub(super) fn overlay(
+    layers: &[Parameter<'_>],
+    below: Option<&Below>,
+    user_xattrs: bool,
+) -> Result<Tree, SetupError> {
+    let mut options = layers.to_vec();
+    let written = below.map(|below| {
+        let work = below.work.as_ref().map(by_descriptor).unwrap_or_default();
+        (by_descriptor(&below.upper), work)
+    });
+    if let Some((upper, work)) = &written {
+        options.extend([
+            ("upperdir", Some(upper.as_str())),
+            ("workdir", Some(work)),
+            ("volatile", None),
+        ]);
+    }
+    options.extend([("xino", Some("off")), ("redirect_dir", Some("nofollow"))]);
     if user_xattrs {
         options.push(("userxattr", None));
     }

@@ -11,7 +11,7 @@ pub use emulator::Emulator;
 pub use limits::{Limits, Resource, Ulimit};
 pub use mount::{Mount, SyntheticFile};
 pub use network::{Network, Private, Publish};
-pub use root::Root;
+pub use root::{Large, Root};
 
 use std::{ffi::OsString, path::PathBuf};
 

@@ -17,6 +17,8 @@ pub enum Root {
         /// The overlay's own.
         #[serde(with = "raw")]
         work: PathBuf,
+        /// What [`Running::large_fd`](crate::Running::large_fd) makes.
+        large: Option<Large>,
     },
     /// An overlay over a directory.
     Overlay {
@@ -36,6 +38,21 @@ pub enum Root {
         #[serde(with = "raw")]
         dir: PathBuf,
     },
+}
+
+/// A second lower layer, of files whose contents the overlay reads in a directory of the machine: another FUSE file system that the
+/// caller serves. In two of its directories, files say with the marks `metacopy` and `redirect` where their contents are (kernel
+/// documentation, `filesystems/overlayfs.rst`, "Data-only lower layers"). An overlay that the process itself mounts over its root would be one too many
+/// for the kernel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Large {
+    /// The directory of that file system that is the layer; its files' contents are below `data`.
+    pub layer: String,
+    /// The directory in which they are looked up when they are opened; the contents of *its* files are below `contents`.
+    pub data: String,
+    /// Contents, as files of the machine.
+    #[serde(with = "raw")]
+    pub contents: PathBuf,
 }
 
 impl Root {

@@ -2,7 +2,8 @@
 
 use std::{
     ffi::OsStr,
-    fs,
+    fs, io,
+    os::fd::OwnedFd,
     os::unix::{
         ffi::OsStrExt,
         fs::{FileExt, MetadataExt},
@@ -17,13 +18,14 @@ use fuser::{
     Config, Errno, FileAttr, FileHandle, FileType, Filesystem, Generation, INodeNo, LockOwner, OpenFlags,
     ReplyAttr, ReplyData, ReplyDirectory, ReplyEntry, Request, Session, SessionACL,
 };
-use wharf_sandbox::{Exit, Io, Root, SandboxError};
+use wharf_sandbox::{Exit, Io, Large, Root, SandboxError};
 
 use crate::{Case, rig::Rig};
 
 pub(crate) const CASES: &[Case] = &[
     ("a_served_root", a_served_root),
     ("a_server_that_gives_up", a_server_that_gives_up),
+    ("a_layer_that_is_refused", a_layer_that_is_refused),
 ];
 
 fn a_served_root(rig: &Rig) {
@@ -33,20 +35,14 @@ fn a_served_root(rig: &Rig) {
     spec.root = Root::FuseOverlay {
         upper: upper.clone(),
         work,
+        large: None,
     };
     let (mut reader, writer) = std::io::pipe().unwrap();
     let mut running = rig
         .sandbox
         .start(&spec, Io::output_to(writer.into()).unwrap())
         .unwrap();
-    let connection = running.fuse_fd().unwrap();
-    let root = rig.root();
-    let server = thread::spawn(move || {
-        let mut config = Config::default();
-        config.acl = SessionACL::All;
-        let session = Session::from_fd(Served::new(root), connection, SessionACL::All, config).unwrap();
-        session.run()
-    });
+    let server = serve(rig, running.fuse_fd().unwrap());
     running.served().unwrap();
     let mut output = String::new();
     std::io::Read::read_to_string(&mut reader, &mut output).unwrap();
@@ -61,10 +57,56 @@ fn a_served_root(rig: &Rig) {
     );
 }
 
+fn serve(rig: &Rig, connection: OwnedFd) -> thread::JoinHandle<io::Result<()>> {
+    let root = rig.root();
+    thread::spawn(move || {
+        let mut config = Config::default();
+        config.acl = SessionACL::All;
+        let session = Session::from_fd(Served::new(root), connection, SessionACL::All, config).unwrap();
+        session.run()
+    })
+}
+
+/// Without the directories that it wants, as with a kernel that knows no such layer, the root is that of the first connection.
+fn a_layer_that_is_refused(rig: &Rig) {
+    let (upper, work) = rig.fresh_upper();
+    let mut spec = rig.script("cat /etc/motd");
+    fs::write(rig.root().join("etc/motd"), "served\n").unwrap();
+    spec.root = Root::FuseOverlay {
+        upper,
+        work,
+        large: Some(Large {
+            layer: "none".to_owned(),
+            data: "none".to_owned(),
+            contents: rig.root(),
+        }),
+    };
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let mut running = rig
+        .sandbox
+        .start(&spec, Io::output_to(writer.into()).unwrap())
+        .unwrap();
+    let first = serve(rig, running.fuse_fd().unwrap());
+    let second = serve(rig, running.large_fd().unwrap());
+    assert!(!running.layered().unwrap());
+    running.served().unwrap();
+    let mut output = String::new();
+    std::io::Read::read_to_string(&mut reader, &mut output).unwrap();
+    assert_eq!(running.wait().unwrap(), Exit::Code(0), "{output}");
+    assert_eq!(output, "served\n");
+    for server in [first, second] {
+        server.join().unwrap().unwrap();
+    }
+}
+
 fn a_server_that_gives_up(rig: &Rig) {
     let (upper, work) = rig.fresh_upper();
     let mut spec = rig.script("true");
-    spec.root = Root::FuseOverlay { upper, work };
+    spec.root = Root::FuseOverlay {
+        upper,
+        work,
+        large: None,
+    };
     let mut running = rig.sandbox.start(&spec, Io::null().unwrap()).unwrap();
     drop(running.fuse_fd().unwrap());
     assert!(matches!(running.served(), Err(SandboxError::Setup(_))));

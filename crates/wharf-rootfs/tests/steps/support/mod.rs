@@ -17,7 +17,7 @@ use std::{
 use wharf_oci::Digest;
 use wharf_rootfs::{
     Abort, Commit, CommitOptions, Found, Markers, MountPoint, Owners, ServeError, ServeOptions, Server,
-    commit, prepare_upper,
+    Session, commit, prepare_upper,
 };
 use wharf_testkit::Scratch;
 use wharf_tree::{
@@ -38,14 +38,36 @@ pub fn check(items: &[(&str, Item<'_>)], script: &str, layer: &str, reads: &str)
 /// [`check`] in special surroundings.
 #[track_caller]
 pub fn check_step(step: &Step, script: &str, layer: &str, reads: &str) {
-    let outcome = step.run(script);
-    let stderr = String::from_utf8_lossy(&outcome.output.stderr);
-    let both = format!("{}\n\n{}", outcome.layer(), outcome.reads());
-    assert_eq!(
-        both,
-        format!("{}\n\n{}", plain(layer), plain(reads)),
-        "{script}\n{stderr}"
-    );
+    for large in both_ways() {
+        let outcome = step.run_as(large, script);
+        let stderr = String::from_utf8_lossy(&outcome.output.stderr);
+        let mut found = outcome.reads();
+        if large.is_some() {
+            found = without_what_was_only_opened(&found, reads);
+        }
+        assert_eq!(
+            format!("{}\n\n{found}", outcome.layer()),
+            format!("{}\n\n{}", plain(layer), plain(reads)),
+            "{script}, large from {large:?} on\n{stderr}"
+        );
+    }
+}
+
+/// Without a layer for large files, and where the kernel has one, with all files in it that are not empty.
+pub fn both_ways() -> impl Iterator<Item = Option<u64>> {
+    let layered = mounts::layers().then_some(Some(1));
+    [None].into_iter().chain(layered)
+}
+
+/// Of a file in the layer of large ones, to open it is to ask for its content.
+fn without_what_was_only_opened(found: &str, reads: &str) -> String {
+    let reads = plain(reads);
+    let line = |found: &str| {
+        let less = found.replacen(" content", "", 1);
+        let known = reads.lines().any(|line| line == less);
+        if known { less } else { found.to_owned() }
+    };
+    found.lines().map(line).collect::<Vec<_>>().join("\n")
 }
 
 fn plain(text: &str) -> String {
@@ -70,6 +92,10 @@ pub struct Step {
     pub mounts: Vec<MountPoint>,
     pub blobs: Arc<Blobs>,
     pub scratch: Scratch,
+    /// From how many bytes on files are in a layer of their own.
+    pub large: Option<u64>,
+    /// Whether the kernel is said to refuse that layer.
+    pub refused: bool,
 }
 
 /// What came of a step.
@@ -115,6 +141,8 @@ impl Step {
             mounts: Vec::new(),
             blobs,
             scratch,
+            large: None,
+            refused: false,
         }
     }
 
@@ -123,9 +151,17 @@ impl Step {
         self.run_with(script, |_| {})
     }
 
+    fn run_as(&self, large: Option<u64>, script: &str) -> Outcome {
+        self.run_so(large, script, |_| {})
+    }
+
     /// Like [`Step::run`]; `meanwhile` gets the session's abort handle while the script runs.
     pub fn run_with(&self, script: &str, meanwhile: impl FnOnce(Abort)) -> Outcome {
-        for used in ["upper", "lower", "root", "work"] {
+        self.run_so(self.large, script, meanwhile)
+    }
+
+    fn run_so(&self, large: Option<u64>, script: &str, meanwhile: impl FnOnce(Abort)) -> Outcome {
+        for used in ["upper", "lower", "large", "data", "root", "work"] {
             let _ = std::fs::remove_dir_all(self.scratch.join(used));
         }
         let upper = self.upper();
@@ -135,9 +171,20 @@ impl Step {
         let (output, read) = thread::scope(|scope| {
             let place = self.place();
             let step = scope.spawn(move || mounts::run(&place, script, &send, &ready));
-            let (read, session) = self.serve(fuse.recv().expect("a mounted /dev/fuse"));
-            served.send(()).expect("the step waits");
-            meanwhile(session);
+            let next = || fuse.recv().expect("a mounted /dev/fuse");
+            let mut session = self.serve(next(), large);
+            assert_eq!(session.lacks_large(), large.is_some(), "busybox is never empty");
+            served.send(session.lacks_large()).expect("the step waits");
+            if session.lacks_large() {
+                session.serve_large(next()).expect("a handshake");
+                if self.refused {
+                    session.serve_all();
+                }
+                served.send(!self.refused).expect("the step waits");
+            }
+            let abort = session.abort_handle();
+            let read = thread::spawn(|| session.finish());
+            meanwhile(abort);
             let output = step.join().expect("the step's thread");
             (output, read.join().expect("the server's thread"))
         });
@@ -157,17 +204,16 @@ impl Step {
         }
     }
 
-    fn serve(&self, fuse: OwnedFd) -> (thread::JoinHandle<Result<PathSet, ServeError>>, Abort) {
+    fn serve(&self, fuse: OwnedFd, large: Option<u64>) -> Session {
         let options = ServeOptions {
             markers: self.markers,
             mounts: self.mounts.clone(),
+            large,
             ..ServeOptions::default()
         };
         let server =
             Server::new(&self.tree, self.blobs.clone(), &options).expect("a tree that can be served");
-        let session = server.serve(fuse).expect("a handshake");
-        let abort = session.abort_handle();
-        (thread::spawn(|| session.finish()), abort)
+        server.serve(fuse).expect("a handshake")
     }
 
     pub fn commit(&self, upper: &Path) -> Commit {

@@ -221,6 +221,10 @@ impl BlobOpen for Blobs {
         }
         File::open(self.path(digest))
     }
+
+    fn place(&self, digest: &Digest) -> Option<PathBuf> {
+        Some(digest.hex().into())
+    }
 }
 
 impl BlobAdopt for Blobs {

@@ -1,0 +1,392 @@
+//! The second lower layer of a step's root: large files and the directories that lead to them, with contents that the overlay above reads
+//! in the store itself ([`crate::large`]).
+//!
+//! Its file system has two directories. `tree` is the layer: each file in it says where its content is (`metacopy`, `redirect`). `data`
+//! is the lower layer of a second overlay, the first one's data-only layer, whose own data-only layer is the store: the kernel looks a file up
+//! there when it is opened and at no other time, so that this look-up *is* the question for the content. Paths below `data` are those of
+//! the tree, for the kernel shows them in `/proc/PID/maps`.
+
+use std::{
+    ffi::OsStr,
+    io,
+    os::unix::ffi::{OsStrExt, OsStringExt},
+    sync::Arc,
+    time::Duration,
+};
+
+use fuser::{
+    AccessFlags, Errno, FileAttr, FileHandle, FileType, Filesystem, Generation, INodeNo, IoctlFlags,
+    KernelConfig, LockOwner, OpenFlags, ReplyAttr, ReplyData, ReplyDirectory, ReplyEmpty, ReplyEntry,
+    ReplyIoctl, ReplyLseek, ReplyOpen, ReplyStatfs, ReplyXattr, Request,
+};
+use wharf_oci::Digest;
+use wharf_tree::{Entry, Name, Node as TreeNode, readset::Kind};
+
+use crate::{
+    attributes::nothing,
+    health::Waiting,
+    inodes::ROOT,
+    nodes::Node,
+    server::{FOREVER, Shared, TreeFs, send_xattr},
+};
+
+/// The directory that is the layer.
+pub const TREE: &str = "tree";
+
+/// The directory whose files are looked up when they are opened.
+pub const DATA: &str = "data";
+
+/// Set in the numbers of `data`: the tree's have 63 bits.
+const OPENED: u64 = 1 << 63;
+
+/// The number of `tree` itself: the tree's root has that of this file system's.
+const LAYER: u64 = OPENED;
+
+/// What a number of this file system means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// What has `tree` and `data` in it.
+    Top,
+    /// The tree's inode of that number, in the layer.
+    Layer(u64),
+    /// The same below `data`.
+    Data(u64),
+}
+
+impl Place {
+    fn of(number: INodeNo) -> Self {
+        match number.0 {
+            ROOT => Self::Top,
+            LAYER => Self::Layer(ROOT),
+            number if number & OPENED != 0 => Self::Data(number & !OPENED),
+            number => Self::Layer(number),
+        }
+    }
+
+    const fn number(self) -> u64 {
+        match self {
+            Self::Top => ROOT,
+            Self::Layer(ROOT) => LAYER,
+            Self::Layer(number) => number,
+            Self::Data(number) => number | OPENED,
+        }
+    }
+}
+
+/// The large files of a tree.
+pub(crate) struct LargeFs {
+    /// Answers what does not depend on where a file is.
+    tree: TreeFs,
+}
+
+impl LargeFs {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self {
+            tree: TreeFs::new(shared),
+        }
+    }
+
+    fn shared(&self) -> &Shared {
+        &self.tree.shared
+    }
+
+    /// The inode, which both layers have as the same one.
+    fn node(&self, place: Place) -> Result<Arc<Node>, Errno> {
+        match place {
+            Place::Top => self.tree.node(INodeNo(ROOT)),
+            Place::Layer(number) | Place::Data(number) => self.tree.node(INodeNo(number)),
+        }
+    }
+
+    fn attributes(&self, place: Place, node: &Node) -> FileAttr {
+        let (Place::Layer(number) | Place::Data(number)) = place else {
+            return self.attributes(Place::Layer(ROOT), node);
+        };
+        FileAttr {
+            ino: INodeNo(place.number()),
+            ..self.shared().attributes(node, number)
+        }
+    }
+
+    /// What this layer has in a directory; nothing is written down of what it has not, for the first layer has answered that.
+    fn entry<'n>(&self, dir: &'n Node, name: &OsStr) -> Option<(&'n Name, &'n Entry)> {
+        let (name, entry) = dir.dir()?.entries().get_key_value(name.as_bytes())?;
+        let here = entry.node.as_dir().is_some() || self.shared().is_apart(dir, name, entry);
+        here.then_some((name, entry))
+    }
+
+    /// A name in the layer: a large file is asked for nowhere else.
+    fn in_layer(&self, dir: &Arc<Node>, name: &OsStr) -> Option<(Place, Arc<Node>)> {
+        let (name, entry) = self.entry(dir, name)?;
+        let (number, node) = self.shared().found(dir, name, entry);
+        let leads = node.dir().is_none() || self.shared().survey.large.is_below(&node);
+        leads.then_some((Place::Layer(number), node))
+    }
+
+    /// A name below `data`, which was looked up in the layer before.
+    fn in_data(&self, dir: &Node, name: &OsStr) -> Option<(Place, Arc<Node>)> {
+        let (name, _) = self.entry(dir, name)?;
+        let number = self.shared().survey.inodes.number_below(dir, name);
+        let node = self.shared().nodes.get(number)?;
+        Some((Place::Data(number), node))
+    }
+
+    fn find(&self, parent: INodeNo, name: &OsStr) -> Result<Option<(Place, Arc<Node>)>, Errno> {
+        let parent = Place::of(parent);
+        let dir = self.node(parent)?;
+        Ok(match parent {
+            Place::Top if name == TREE => Some((Place::Layer(ROOT), dir)),
+            Place::Top if name == DATA => Some((Place::Data(ROOT), dir)),
+            Place::Top => None,
+            Place::Layer(_) => self.in_layer(&dir, name),
+            Place::Data(_) => self.in_data(&dir, name),
+        })
+    }
+
+    /// Makes sure that the content is in the store and whole: from here on the kernel reads it without asking.
+    fn open_content(&self, node: &Node, reply: ReplyEntry) -> Option<ReplyEntry> {
+        let TreeNode::File { digest, size } = &node.entry().node else {
+            return Some(reply);
+        };
+        node.ask(Kind::Content);
+        let parked = self.shared().health.park(Waiting::Entry(reply));
+        let opened = self.opened(digest, *size);
+        let reply = parked.take()?;
+        match (opened, reply) {
+            (Ok(()), Waiting::Entry(reply)) => Some(reply),
+            (Ok(()), other) => {
+                other.error(Errno::EIO);
+                None
+            }
+            (Err(source), reply) => {
+                self.shared().blob_failed(&node.path(), digest, source);
+                reply.error(Errno::EIO);
+                None
+            }
+        }
+    }
+
+    fn opened(&self, digest: &Digest, size: u64) -> io::Result<()> {
+        let found = self.shared().contents.open(digest)?.metadata()?.len();
+        if found == size {
+            Ok(())
+        } else {
+            Err(io::Error::other(format!(
+                "it has {found} bytes instead of {size}"
+            )))
+        }
+    }
+
+    /// The overlay's own marks of a file: that its content is elsewhere, and where.
+    fn mark(&self, place: Place, node: &Node, name: &[u8]) -> Option<Vec<u8>> {
+        let TreeNode::File { digest, .. } = &node.entry().node else {
+            return None;
+        };
+        match name.strip_prefix(self.shared().markers.prefix())? {
+            b"metacopy" => Some(Vec::new()),
+            b"redirect" => {
+                let path = match place {
+                    Place::Data(_) => self.shared().contents.place(digest)?.into_os_string().into_vec(),
+                    _ => node.path().components().collect::<Vec<_>>().join(&b'/'),
+                };
+                Some([b"/".as_slice(), &path].concat())
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Filesystem for LargeFs {
+    fn init(&mut self, _: &Request, config: &mut KernelConfig) -> io::Result<()> {
+        self.shared().agree(config);
+        Ok(())
+    }
+
+    fn lookup(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
+        let (place, node) = match self.find(parent, name) {
+            Ok(Some(found)) => found,
+            Ok(None) => return reply.entry_with_ttls(&Duration::ZERO, &FOREVER, &nothing(), Generation(0)),
+            Err(errno) => return reply.error(errno),
+        };
+        let in_layer = matches!(place, Place::Layer(_));
+        let reply = if in_layer {
+            Some(reply)
+        } else {
+            self.open_content(&node, reply)
+        };
+        // Of a file in the layer the kernel shall ask when it wants to know more than that it is there.
+        let known = if in_layer && node.dir().is_none() {
+            Duration::ZERO
+        } else {
+            FOREVER
+        };
+        if let Some(reply) = reply {
+            reply.entry_with_ttls(&known, &FOREVER, &self.attributes(place, &node), Generation(0));
+        }
+    }
+
+    fn getattr(&self, _: &Request, number: INodeNo, _: Option<FileHandle>, reply: ReplyAttr) {
+        let place = Place::of(number);
+        match self.node(place) {
+            Ok(node) => {
+                if matches!(place, Place::Layer(_)) && node.dir().is_none() {
+                    node.ask(Kind::Stat);
+                }
+                reply.attr(&FOREVER, &self.attributes(place, &node));
+            }
+            Err(errno) => reply.error(errno),
+        }
+    }
+
+    fn open(&self, _: &Request, _: INodeNo, _: OpenFlags, reply: ReplyOpen) {
+        reply.error(Errno::ENOSYS);
+    }
+
+    fn flush(&self, _: &Request, _: INodeNo, _: FileHandle, _: LockOwner, reply: ReplyEmpty) {
+        reply.error(Errno::ENOSYS);
+    }
+
+    fn opendir(&self, _: &Request, _: INodeNo, _: OpenFlags, reply: ReplyOpen) {
+        reply.error(Errno::ENOSYS);
+    }
+
+    /// The names of large files only: those of directories are in the first layer.
+    fn readdir(&self, _: &Request, number: INodeNo, _: FileHandle, offset: u64, mut reply: ReplyDirectory) {
+        let place = Place::of(number);
+        let node = match self.node(place) {
+            Ok(node) => node,
+            Err(errno) => return reply.error(errno),
+        };
+        if !matches!(place, Place::Layer(_)) {
+            return reply.ok();
+        }
+        node.ask(Kind::Listing);
+        let entries = node.dir().into_iter().flat_map(|dir| dir.entries());
+        let large = entries.filter(|(name, entry)| self.shared().is_apart(&node, name, entry));
+        for (index, (name, _)) in large.enumerate().skip(offset as usize) {
+            let number = INodeNo(node.hash().join(name.as_bytes()).number());
+            let full = reply.add(
+                number,
+                index as u64 + 1,
+                FileType::RegularFile,
+                OsStr::from_bytes(name.as_bytes()),
+            );
+            if full {
+                break;
+            }
+        }
+        reply.ok();
+    }
+
+    fn statfs(&self, request: &Request, number: INodeNo, reply: ReplyStatfs) {
+        self.tree.statfs(request, number, reply);
+    }
+
+    fn getxattr(&self, _: &Request, number: INodeNo, name: &OsStr, size: u32, reply: ReplyXattr) {
+        let place = Place::of(number);
+        let node = match self.node(place) {
+            Ok(node) => node,
+            Err(errno) => return reply.error(errno),
+        };
+        let value = self.mark(place, &node, name.as_bytes()).or_else(|| {
+            let own = matches!(place, Place::Layer(_)) && self.shared().survey.xattrs;
+            own.then(|| self.tree.xattr(&node, name.as_bytes())).flatten()
+        });
+        match value {
+            Some(value) => send_xattr(&value, size, reply),
+            None => reply.error(Errno::NO_XATTR),
+        }
+    }
+
+    fn listxattr(&self, request: &Request, number: INodeNo, size: u32, reply: ReplyXattr) {
+        match Place::of(number) {
+            Place::Layer(number) => self.tree.listxattr(request, INodeNo(number), size, reply),
+            _ => reply.error(Errno::NO_XATTR),
+        }
+    }
+
+    fn access(&self, _: &Request, _: INodeNo, _: AccessFlags, reply: ReplyEmpty) {
+        reply.error(Errno::ENOSYS);
+    }
+
+    fn ioctl(
+        &self,
+        _: &Request,
+        _: INodeNo,
+        _: FileHandle,
+        _: IoctlFlags,
+        _: u32,
+        _: &[u8],
+        _: u32,
+        reply: ReplyIoctl,
+    ) {
+        reply.error(Errno::ENOTTY);
+    }
+
+    /// Contents are read in the store; should a kernel ask here all the same, the answer is the same.
+    fn read(
+        &self,
+        request: &Request,
+        number: INodeNo,
+        handle: FileHandle,
+        offset: u64,
+        size: u32,
+        flags: OpenFlags,
+        owner: Option<LockOwner>,
+        reply: ReplyData,
+    ) {
+        match Place::of(number) {
+            Place::Layer(number) | Place::Data(number) => {
+                self.tree.read(
+                    request,
+                    INodeNo(number),
+                    handle,
+                    offset,
+                    size,
+                    flags,
+                    owner,
+                    reply,
+                );
+            }
+            Place::Top => reply.error(Errno::EISDIR),
+        }
+    }
+
+    fn lseek(
+        &self,
+        request: &Request,
+        number: INodeNo,
+        handle: FileHandle,
+        offset: i64,
+        whence: i32,
+        reply: ReplyLseek,
+    ) {
+        match Place::of(number) {
+            Place::Layer(number) | Place::Data(number) => {
+                self.tree
+                    .lseek(request, INodeNo(number), handle, offset, whence, reply);
+            }
+            Place::Top => reply.error(Errno::EISDIR),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_place_has_a_number_of_its_own() {
+        let places = [
+            (Place::Top, 1),
+            (Place::Layer(ROOT), 1 << 63),
+            (Place::Layer(7), 7),
+            (Place::Data(ROOT), 1 << 63 | 1),
+            (Place::Data(7), 1 << 63 | 7),
+        ];
+        for (place, number) in places {
+            assert_eq!(place.number(), number);
+            assert_eq!(Place::of(INodeNo(number)), place);
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! The lower layers of a root whose large files have one of their own.
+
+use std::path::Path;
+
+use super::{
+    root::{Below, by_descriptor, connect, directory, overlay},
+    supervisor::expect,
+    tree::{Parameter, SEALED, Tree, detach},
+};
+use crate::{
+    Large, SetupError,
+    channel::Channel,
+    error::Doing,
+    message::{Command, Report},
+};
+
+/// Makes the root of the first file system, mounted at `first`, and another one that the program serves now. None when the kernel refuses
+/// that: nothing is left of it then. Returns when the program is told and everything is served.
+pub(super) fn mount(
+    large: &Large,
+    first: &Path,
+    stage: &Path,
+    below: &Below,
+    user_xattrs: bool,
+    channel: &Channel,
+) -> Result<Option<Tree>, SetupError> {
+    let second = stage.join("large");
+    connect(&second, channel)?;
+    expect(channel, |command| matches!(command, Command::Served));
+    let made = make(large, first, &second, stage, below, user_xattrs);
+    detach(&second)?;
+    let made = made.ok();
+    let layered = Report::Layered(made.is_some());
+    channel.send(&layered, &[]).doing("report", "")?;
+    expect(channel, |command| matches!(command, Command::Served));
+    Ok(made)
+}
+
+/// A read-only overlay of what is looked up to be opened, over the contents; the root's overlay with it as data-only layer.
+fn make(
+    large: &Large,
+    first: &Path,
+    second: &Path,
+    stage: &Path,
+    below: &Below,
+    user_xattrs: bool,
+) -> Result<Tree, SetupError> {
+    let opened = second.join(&large.data);
+    let contents = directory(&large.contents)?;
+    let layers: [Parameter<'_>; 2] = [
+        ("lowerdir+", opened.to_str()),
+        ("datadir+", Some(&by_descriptor(&contents))),
+    ];
+    let data = stage.join("data");
+    overlay(&layers, None, user_xattrs)?
+        .restrict(SEALED)?
+        .attach(directory(&data)?)
+        .doing("mount the contents", "")?;
+    let layer = second.join(&large.layer);
+    let layers: [Parameter<'_>; 3] = [
+        ("lowerdir+", first.to_str()),
+        ("lowerdir+", layer.to_str()),
+        ("datadir+", data.to_str()),
+    ];
+    let made = overlay(&layers, Some(below), user_xattrs);
+    detach(&data)?;
+    made
+}
