@@ -80,6 +80,7 @@ const THEMES: &[(&str, &str)] = &[
     ("programs", include_str!("cases/programs.toml")),
     ("builder", include_str!("cases/builder.toml")),
     ("times", include_str!("cases/times.toml")),
+    ("large", include_str!("cases/large.toml")),
 ];
 
 /// All of them.

@@ -1,6 +1,6 @@
 //! A small tree written as text, and its tar: what the steps of the table find below them.
 //!
-//! `path file TEXT`, `path size N`, `path/ dir`, `path -> target`, `path = other name`, `path char 1:3`, `path fifo`; then, in any
+//! `path file TEXT`, `path large TEXT` (behind a megabyte), `path size N`, `path/ dir`, `path -> target`, `path = other name`, `path char 1:3`, `path fifo`; then, in any
 //! number, `@mode`, `@mode:uid:gid`, `%xattr=value` (`%xattr=0xHEX`) and `~seconds`. An edit of a tree is such a line, which puts or replaces an
 //! entry, or `-path`, which removes one and what is below it, or `?path`, which does so if it is there. Edits stand in one text with `;` between them.
 
@@ -8,6 +8,9 @@ use std::{collections::BTreeMap, fs, io::Write as _, path::Path};
 
 /// Every file's time unless it has another.
 const TIME: u64 = 1_000_000_000;
+
+/// A megabyte.
+const LARGE: usize = 1 << 20;
 
 /// Entries by path.
 #[derive(Debug, Clone, Default)]
@@ -58,6 +61,7 @@ impl Parent {
         let (word, value) = rest.split_once(' ').unwrap_or((rest, ""));
         let kind = match word {
             "file" => Kind::File(value.as_bytes().to_vec()),
+            "large" => Kind::File([&vec![b'x'; LARGE], value.as_bytes()].concat()),
             "size" => Kind::File(vec![b'x'; value.parse().expect("a size")]),
             "dir" => Kind::Dir,
             "->" => Kind::Symlink(value.to_owned()),
