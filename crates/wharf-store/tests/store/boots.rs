@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use wharf_store::BlobError;
+use wharf_store::{BlobError, ImageRecord, TreeError};
 
 use crate::context::{Context, put_files, result_of, tick};
 
@@ -36,6 +36,51 @@ fn content_lost_in_a_crash_is_a_miss() {
     assert!(matches!(store.open_blob(&lost), Err(BlobError::Missing(_))));
     assert_eq!(store.put_bytes(b"lost").unwrap(), lost);
     assert_eq!(store.read_blob(&lost, 10).unwrap(), b"lost");
+}
+
+#[test]
+fn an_image_is_confirmed_by_what_is_whole_after_a_crash() {
+    for part in ["trees", "times", "pulled", ""] {
+        let context = Context::new();
+        let store = context.open_in_boot("one");
+        let (_, id) = put_files(&store, "x", 3);
+        let (manifest, pulled) = (
+            store.put_bytes(b"{}").unwrap(),
+            store.put_bytes(b"pulled").unwrap(),
+        );
+        drop(store);
+        match part {
+            "trees" => lose_content(&context.file(&format!("trees/{}", id.tree.0.hex()))),
+            "times" => lose_content(&context.file(&format!("times/{}", id.times.0.hex()))),
+            "pulled" => lose_content(&context.blob_file(&pulled)),
+            _ => {}
+        }
+        tick();
+        let store = context.open_in_boot("two");
+        let image = ImageRecord {
+            manifest,
+            media_type: "application/vnd.oci.image.manifest.v1+json".to_owned(),
+            size: 2,
+            layers: vec![id],
+            blobs: vec![manifest, pulled],
+            images: Vec::new(),
+            named_at: 0,
+            rest: serde_json::Map::new(),
+        };
+        let confirmed = store.confirm_image(image.clone());
+        match part {
+            "trees" | "times" => {
+                assert!(
+                    matches!(confirmed, Err(TreeError::Corrupt { .. })),
+                    "{confirmed:?}"
+                );
+                assert_eq!(store.losses(), 1);
+                assert!(!store.has_layer(&id).unwrap());
+            }
+            "pulled" => assert_eq!(confirmed.unwrap().blobs, [manifest]),
+            _ => assert_eq!(confirmed.unwrap(), image),
+        }
+    }
 }
 
 #[test]
