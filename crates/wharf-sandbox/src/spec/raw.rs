@@ -2,6 +2,7 @@
 //! plain text stays plain.
 
 use std::{
+    borrow::Cow,
     ffi::OsString,
     os::unix::ffi::{OsStrExt, OsStringExt},
     path::PathBuf,
@@ -49,15 +50,23 @@ pub(crate) fn serialize<T: Raw, S: Serializer>(value: &T, to: S) -> Result<S::Ok
 }
 
 pub(crate) fn deserialize<'de, T: Raw, D: Deserializer<'de>>(from: D) -> Result<T, D::Error> {
-    bytes(&String::deserialize(from)?)
+    bytes(String::deserialize(from)?)
         .ok_or_else(|| D::Error::custom("a character above 255 in a byte string"))
 }
 
-fn text(value: &impl Raw) -> String {
-    value.raw().iter().copied().map(char::from).collect()
+/// ASCII, which nearly all of it is, is taken as a whole: certificates make some hundred thousand bytes for every process.
+fn text(value: &impl Raw) -> Cow<'_, str> {
+    let raw = value.raw();
+    match str::from_utf8(raw) {
+        Ok(text) if raw.is_ascii() => text.into(),
+        _ => raw.iter().copied().map(char::from).collect(),
+    }
 }
 
-fn bytes<T: Raw>(text: &str) -> Option<T> {
+fn bytes<T: Raw>(text: String) -> Option<T> {
+    if text.is_ascii() {
+        return Some(T::from_raw(text.into_bytes()));
+    }
     let bytes: Result<Vec<u8>, _> = text.chars().map(u8::try_from).collect();
     bytes.ok().map(T::from_raw)
 }
@@ -74,7 +83,7 @@ pub(crate) mod list {
 
     pub(crate) fn deserialize<'de, T: Raw, D: Deserializer<'de>>(from: D) -> Result<Vec<T>, D::Error> {
         let texts = Vec::<String>::deserialize(from)?;
-        let values: Option<Vec<T>> = texts.iter().map(|text| super::bytes(text)).collect();
+        let values: Option<Vec<T>> = texts.into_iter().map(super::bytes).collect();
         values.ok_or_else(|| D::Error::custom("a character above 255 in a byte string"))
     }
 }
@@ -93,7 +102,7 @@ pub(crate) mod option {
 
     pub(crate) fn deserialize<'de, T: Raw, D: Deserializer<'de>>(from: D) -> Result<Option<T>, D::Error> {
         let bytes = |text: String| {
-            super::bytes(&text).ok_or_else(|| D::Error::custom("a character above 255 in a byte string"))
+            super::bytes(text).ok_or_else(|| D::Error::custom("a character above 255 in a byte string"))
         };
         Option::<String>::deserialize(from)?.map(bytes).transpose()
     }
