@@ -15,9 +15,9 @@ use std::{
 };
 
 use fuser::{
-    AccessFlags, Errno, FileAttr, FileHandle, FileType, Filesystem, Generation, INodeNo, IoctlFlags,
-    KernelConfig, LockOwner, OpenFlags, ReplyAttr, ReplyData, ReplyDirectory, ReplyEmpty, ReplyEntry,
-    ReplyIoctl, ReplyLseek, ReplyOpen, ReplyStatfs, ReplyXattr, Request,
+    AccessFlags, Errno, FileAttr, FileHandle, Filesystem, Generation, INodeNo, IoctlFlags, KernelConfig,
+    LockOwner, OpenFlags, ReplyAttr, ReplyData, ReplyDirectory, ReplyEmpty, ReplyEntry, ReplyIoctl,
+    ReplyLseek, ReplyOpen, ReplyStatfs, ReplyXattr, Request,
 };
 use wharf_oci::Digest;
 use wharf_tree::{Entry, Name, Node as TreeNode, readset::Kind};
@@ -250,32 +250,18 @@ impl Filesystem for LargeFs {
         reply.error(Errno::ENOSYS);
     }
 
-    /// The names of large files only: those of directories are in the first layer.
-    fn readdir(&self, _: &Request, number: INodeNo, _: FileHandle, offset: u64, mut reply: ReplyDirectory) {
-        let place = Place::of(number);
-        let node = match self.node(place) {
-            Ok(node) => node,
-            Err(errno) => return reply.error(errno),
-        };
-        if !matches!(place, Place::Layer(_)) {
-            return reply.ok();
+    fn readdir(
+        &self,
+        request: &Request,
+        number: INodeNo,
+        handle: FileHandle,
+        offset: u64,
+        reply: ReplyDirectory,
+    ) {
+        match Place::of(number) {
+            Place::Layer(number) => self.tree.readdir(request, INodeNo(number), handle, offset, reply),
+            _ => reply.ok(),
         }
-        node.ask(Kind::Listing);
-        let entries = node.dir().into_iter().flat_map(|dir| dir.entries());
-        let large = entries.filter(|(name, entry)| self.shared().is_apart(&node, name, entry));
-        for (index, (name, _)) in large.enumerate().skip(offset as usize) {
-            let number = INodeNo(node.hash().join(name.as_bytes()).number());
-            let full = reply.add(
-                number,
-                index as u64 + 1,
-                FileType::RegularFile,
-                OsStr::from_bytes(name.as_bytes()),
-            );
-            if full {
-                break;
-            }
-        }
-        reply.ok();
     }
 
     fn statfs(&self, request: &Request, number: INodeNo, reply: ReplyStatfs) {

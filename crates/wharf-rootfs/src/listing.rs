@@ -1,14 +1,15 @@
 //! Directory listings: sorted, with the types that a look-up would tell.
 //!
 //! A name's number is that of its path, also where a look-up tells that of another name of the same file: who lists a directory has
-//! not asked which of its files have names elsewhere, and is not told.
+//! not asked which of its files have names elsewhere, and is not told. Nor which are large: in both layers of a root a directory has all its names, in one
+//! order, for the kernel puts the names of the lowest layer first.
 
 use std::sync::Arc;
 
 use fuser::FileType;
 use wharf_tree::{Name, Node as Kind};
 
-use crate::{nodes::Node, server::Shared, slots::Slots};
+use crate::{inodes::Inodes, nodes::Node, slots::Slots};
 
 /// One name of a listing.
 #[derive(Debug)]
@@ -29,16 +30,15 @@ impl Listed {
     }
 }
 
-/// A directory's names in the order of its offsets, without those in the layer of large files.
-pub(crate) fn list(node: &Node, number: u64, shared: &Shared) -> Vec<Listed> {
+/// A directory's names in the order of its offsets.
+pub(crate) fn list(node: &Node, number: u64, inodes: &Inodes) -> Vec<Listed> {
     let dot = |number| Listed {
         number,
         file_type: FileType::Directory,
         name: None,
     };
-    let mut listed = vec![dot(number), dot(shared.survey.inodes.number_of(node.parent()))];
+    let mut listed = vec![dot(number), dot(inodes.number_of(node.parent()))];
     let entries = node.dir().into_iter().flat_map(|dir| dir.entries());
-    let entries = entries.filter(|(name, entry)| !shared.is_apart(node, name, entry));
     listed.extend(entries.filter_map(|(name, entry)| {
         Some(Listed {
             number: node.hash().join(name.as_bytes()).number(),
@@ -73,9 +73,9 @@ impl Listings {
     }
 
     /// The listing of `node`, whose number is `number`.
-    pub(crate) fn get(&self, node: &Node, number: u64, shared: &Shared) -> Arc<Vec<Listed>> {
+    pub(crate) fn get(&self, node: &Node, number: u64, inodes: &Inodes) -> Arc<Vec<Listed>> {
         self.0.get(number, &number).unwrap_or_else(|| {
-            let listing = Arc::new(list(node, number, shared));
+            let listing = Arc::new(list(node, number, inodes));
             self.0.put(number, number, listing.clone());
             listing
         })

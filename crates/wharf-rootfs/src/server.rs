@@ -309,7 +309,7 @@ impl Filesystem for TreeFs {
             Err(errno) => return reply.error(errno),
         };
         node.ask(Kind::Listing);
-        let listing = self.listings.get(&node, number.0, &self.shared);
+        let listing = self.listings.get(&node, number.0, &self.shared.survey.inodes);
         for (index, listed) in listing.iter().enumerate().skip(offset as usize) {
             let name = OsStr::from_bytes(listed.bytes(index));
             if reply.add(INodeNo(listed.number), index as u64 + 1, listed.file_type, name) {
