@@ -143,26 +143,24 @@ impl LargeFs {
         })
     }
 
-    /// Makes sure that the content is in the store and whole: from here on the kernel reads it without asking.
+    /// Makes sure that the content is in the store and whole: from here on the kernel reads it without asking. Gives the reply back unless it
+    /// has been answered.
     fn open_content(&self, node: &Node, reply: ReplyEntry) -> Option<ReplyEntry> {
         let TreeNode::File { digest, size } = &node.entry().node else {
             return Some(reply);
         };
         node.ask(Kind::Content);
         let parked = self.shared().health.park(Waiting::Entry(reply));
-        let opened = self.opened(digest, *size);
-        let reply = parked.take()?;
-        match (opened, reply) {
-            (Ok(()), Waiting::Entry(reply)) => Some(reply),
-            (Ok(()), other) => {
-                other.error(Errno::EIO);
-                None
-            }
-            (Err(source), reply) => {
-                self.shared().blob_failed(&node.path(), digest, source);
-                reply.error(Errno::EIO);
-                None
-            }
+        if let Err(source) = self.opened(digest, *size) {
+            self.shared().blob_failed(&node.path(), digest, source);
+            parked
+                .take()
+                .into_iter()
+                .for_each(|reply| reply.error(Errno::EIO));
+        }
+        match parked.take() {
+            Some(Waiting::Entry(reply)) => Some(reply),
+            _ => None,
         }
     }
 
