@@ -30,6 +30,9 @@ pub(super) fn mount(
     let made = make(large, first, &second, stage, below, user_xattrs);
     detach(&second)?;
     let made = made.ok();
+    if made.is_none() {
+        below.clear_work()?;
+    }
     let layered = Report::Layered(made.is_some());
     channel.send(&layered, &[]).doing("report", "")?;
     expect(channel, |command| matches!(command, Command::Served));

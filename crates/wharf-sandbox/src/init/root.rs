@@ -4,7 +4,7 @@
 //! only. So no directory is made outside, and nothing is left there.
 
 use std::{
-    fs,
+    fs, io,
     os::fd::{AsFd, AsRawFd, OwnedFd},
     path::{Path, PathBuf},
     process::exit,
@@ -97,6 +97,21 @@ impl Below {
             upper: directory(upper)?,
             work: optional(work)?,
         })
+    }
+
+    /// Removes what an overlay that was not made after all has left in its work directory: with that mark of a volatile overlay no other
+    /// one is made.
+    pub(super) fn clear_work(&self) -> Result<(), SetupError> {
+        let Some(work) = &self.work else {
+            return Ok(());
+        };
+        let left = Path::new(&by_descriptor(work)).join("work");
+        match fs::remove_dir_all(&left) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(error).doing("empty the work directory", left)
+            }
+            _ => Ok(()),
+        }
     }
 
     fn lower(&self) -> String {

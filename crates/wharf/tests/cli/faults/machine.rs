@@ -306,3 +306,47 @@ fn a_step_that_fails_or_is_stopped_leaves_no_result() {
     assert_eq!((kept("results"), kept("slots"), kept("heads")), (0, 0, 0));
     context.build(dockerfile, &[]).expect("it ran").exits(1);
 }
+
+/// One overlay too many for the kernel: it refuses the layer of large files only after it has begun with the root's own directories.
+#[test]
+fn a_store_on_an_overlay_has_steps_whose_large_files_are_served() {
+    let context = TestContext::new();
+    context.write("Dockerfile", "FROM busybox\nRUN true\n");
+    let Some(args) = context.build_args(&["-o", "type=cacheonly"]) else {
+        return;
+    };
+    if !rustix::process::geteuid().is_root() {
+        wharf_testkit::skip("only root can mount an overlay");
+        return;
+    }
+    context.wharf(&args).success();
+    context.write(
+        "Dockerfile",
+        "FROM busybox\nRUN echo layers: $(grep -c datadir /proc/mounts)\n",
+    );
+    let blobs = context.store().join("v1/blobs");
+    let [upper, work] = ["upper", "work"].map(|name| context.out(name));
+    for directory in [&upper, &work] {
+        fs::create_dir(directory).expect("a writable place");
+    }
+    let script = format!(
+        "mount -t overlay -o lowerdir={blobs},upperdir={},workdir={} none {blobs} && exec \"$@\"",
+        upper.display(),
+        work.display(),
+        blobs = blobs.display()
+    );
+    let plain = context.command(&args);
+    let mut unshared = Command::new("unshare");
+    unshared
+        .args(["--mount", "sh", "-c", &script, "sh"])
+        .arg(plain.get_program())
+        .args(plain.get_args());
+    for (name, value) in plain.get_envs() {
+        if let Some(value) = value {
+            unshared.env(name, value);
+        }
+    }
+    unshared.current_dir(context.path(""));
+    let built = Outcome::of(&mut unshared).success();
+    assert!(built.stderr.contains("layers: 0"), "{}", built.stderr);
+}
