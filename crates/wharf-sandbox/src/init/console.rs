@@ -5,10 +5,11 @@ use std::os::fd::{AsFd, OwnedFd};
 use rustix::{
     fs::{AtFlags, Gid, Mode, OFlags, Uid, chownat, openat},
     pty::{OpenptFlags, ioctl_tiocgptpeer, ptsname, unlockpt},
+    termios::{Winsize, tcsetwinsize},
 };
 
 use super::{dev::mount_console, tree::Tree};
-use crate::{SetupError, error::Doing};
+use crate::{SetupError, error::Doing, spec::TerminalSize};
 
 /// Both sides of a terminal.
 pub(super) struct Terminal {
@@ -18,12 +19,19 @@ pub(super) struct Terminal {
     pub(super) own: OwnedFd,
 }
 
-/// Opens a terminal of /dev/pts inside that belongs to `uid`, and mounts it as /dev/console.
-pub(super) fn open(dev: impl AsFd, uid: u32) -> Result<Terminal, SetupError> {
+/// Opens a terminal of this size of /dev/pts inside that belongs to `uid`, and mounts it as /dev/console.
+pub(super) fn open(dev: impl AsFd, uid: u32, size: TerminalSize) -> Result<Terminal, SetupError> {
     let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
     let controlling =
         openat(&dev, "pts/ptmx", flags, Mode::empty()).doing("open a terminal", "/dev/pts/ptmx")?;
     unlockpt(&controlling).doing("unlock the terminal", "")?;
+    let size = Winsize {
+        ws_row: size.rows,
+        ws_col: size.columns,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    };
+    tcsetwinsize(&controlling, size).doing("set the terminal's size", "")?;
     let peer = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
     let own = ioctl_tiocgptpeer(&controlling, peer).doing("open the terminal's other side", "")?;
     let name = ptsname(&controlling, Vec::new()).doing("name the terminal", "")?;

@@ -123,7 +123,10 @@ fn furnish(run: &Run, procfs: Option<&Tree>, channel: &Channel) -> Result<Furnis
     let agents = mounts::mount(&inner, spec, &mut Workshop::new(&stage, run.ids))?;
     mask::hide(&inner, &stage, &spec.masked_paths)?;
     mask::protect(&inner, &spec.readonly_paths)?;
-    let terminal = spec.tty.then(|| console::open(&dev, spec.uid)).transpose()?;
+    let terminal = match spec.tty {
+        Some(size) => Some(console::open(&dev, spec.uid, size)?),
+        None => None,
+    };
     root::enter(&inner)?;
     Ok(Furnished { terminal, agents })
 }

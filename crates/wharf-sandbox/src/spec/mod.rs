@@ -6,12 +6,14 @@ mod mount;
 mod network;
 pub(crate) mod raw;
 mod root;
+mod terminal;
 
 pub use emulator::Emulator;
 pub use limits::{Limits, Resource, Ulimit};
 pub use mount::{Mount, SyntheticFile};
 pub use network::{Network, Private, Publish};
 pub use root::{Large, Root};
+pub use terminal::TerminalSize;
 
 use std::{ffi::OsString, path::PathBuf};
 
@@ -69,8 +71,8 @@ pub struct Spec {
     /// Run the programs of other processors, for this process and those that have the same ones. They need a user namespace other than
     /// that of processes without: what is registered in it is all that counts there, the machine's own emulators not.
     pub emulators: Vec<Emulator>,
-    /// Whether the process gets a terminal of its own instead of the streams of [`Io`](crate::Io).
-    pub tty: bool,
+    /// Of this size is the terminal that the process gets instead of the streams of [`Io`](crate::Io).
+    pub tty: Option<TerminalSize>,
 }
 
 /// Docker's: what /proc and /sys tell of the machine and not of the container (moby `daemon/pkg/oci/defaults.go`).
@@ -126,7 +128,7 @@ impl Spec {
             ulimits: Vec::new(),
             limits: Limits::default(),
             emulators: Vec::new(),
-            tty: false,
+            tty: None,
         }
     }
 

@@ -5,8 +5,7 @@ use std::{
     io::{Read, Write},
 };
 
-use rustix::termios::{Winsize, tcsetwinsize};
-use wharf_sandbox::{Exit, Io};
+use wharf_sandbox::{Exit, Io, TerminalSize};
 
 use crate::{
     Case,
@@ -16,18 +15,14 @@ use crate::{
 pub(crate) const CASES: &[Case] = &[("a_terminal", a_terminal), ("control_c", control_c)];
 
 fn a_terminal(rig: &Rig) {
-    let mut spec = rig.script("sleep 0.1; tty; stty size; test -c /dev/console && ls -l /dev/tty >/dev/null && echo $(stat -c %u $(tty)); read line; echo got $line");
-    spec.tty = true;
+    let mut spec = rig.script("tty; stty size; test -c /dev/console && ls -l /dev/tty >/dev/null && echo $(stat -c %u $(tty)); read line; echo got $line");
+    spec.tty = Some(TerminalSize {
+        rows: 24,
+        columns: 80,
+    });
     spec.uid = 9;
     let mut running = rig.sandbox.start(&spec, Io::null().unwrap()).unwrap();
     let mut terminal = File::from(running.ready().unwrap().terminal.unwrap());
-    let size = Winsize {
-        ws_row: 24,
-        ws_col: 80,
-        ws_xpixel: 0,
-        ws_ypixel: 0,
-    };
-    tcsetwinsize(&terminal, size).unwrap();
     terminal.write_all(b"words\n").unwrap();
     let output = read_all(&mut terminal);
     assert_eq!(running.wait().unwrap(), Exit::Code(0));
@@ -42,7 +37,7 @@ fn a_terminal(rig: &Rig) {
 
 fn control_c(rig: &Rig) {
     let mut spec = rig.script("echo up; sleep 60");
-    spec.tty = true;
+    spec.tty = Some(TerminalSize::default());
     let mut running = rig.sandbox.start(&spec, Io::null().unwrap()).unwrap();
     let mut terminal = File::from(running.ready().unwrap().terminal.unwrap());
     let mut up = [0; 4];

@@ -23,7 +23,8 @@ use wharf_oci::{
     config::{Execution, ImageConfig},
 };
 use wharf_sandbox::{
-    Exit, Io, Mount, Network, Private, Publish, Root as SandboxRoot, Sandbox, Seccomp, Spec, host::egress,
+    Exit, Io, Mount, Network, Private, Publish, Root as SandboxRoot, Sandbox, Seccomp, Spec, TerminalSize,
+    host::egress,
 };
 use wharf_tree::Tree;
 
@@ -166,7 +167,7 @@ fn spec(
     if let Some(hostname) = &args.hostname {
         spec.hostname.clone_from(hostname);
     }
-    spec.tty = args.tty;
+    spec.tty = args.tty.then(terminal_size);
     spec.seccomp = match &machine.environment.seccomp {
         SeccompChoice::Default => Seccomp::Default,
         SeccompChoice::Unconfined => Seccomp::Unconfined,
@@ -353,16 +354,16 @@ fn relay(terminal: OwnedFd, interactive: bool) -> io::Result<Restore> {
         raw.make_raw();
         tcsetattr(stdin.as_fd(), OptionalActions::Now, &raw)?;
     }
-    if let Ok(size) = tcgetwinsize(stdin.as_fd()) {
-        tcsetwinsize(&terminal, size)?;
-    }
     let mut input = File::from(terminal.try_clone()?);
     let resized = terminal.try_clone()?;
     let mut output = File::from(terminal);
     if interactive {
         thread::spawn(move || io::copy(&mut io::stdin().lock(), &mut input));
     }
-    thread::spawn(move || follow_size(&resized));
+    // From here on a change is heard of; one that came before, since the process was given the size, is caught up with.
+    let changes = Signals::new([signal::SIGWINCH])?;
+    copy_size(&resized);
+    thread::spawn(move || follow_size(changes, &resized));
     let reader = thread::spawn(move || {
         let mut buffer = [0; 16 << 10];
         while let Ok(length @ 1..) = output.read(&mut buffer) {
@@ -382,15 +383,28 @@ fn relay(terminal: OwnedFd, interactive: bool) -> io::Result<Restore> {
     })
 }
 
-fn follow_size(terminal: &OwnedFd) {
-    let Ok(mut signals) = Signals::new([signal::SIGWINCH]) else {
-        return;
-    };
-    for _ in signals.forever() {
-        if let Ok(size) = tcgetwinsize(io::stdin().as_fd()) {
-            // A terminal that is gone has no size.
-            let _ = tcsetwinsize(terminal, size);
-        }
+/// Our terminal's size; zeros where there is none.
+fn terminal_size() -> TerminalSize {
+    tcgetwinsize(io::stdin().as_fd()).map_or_else(
+        |_| TerminalSize::default(),
+        |size| TerminalSize {
+            rows: size.ws_row,
+            columns: size.ws_col,
+        },
+    )
+}
+
+fn follow_size(mut changes: Signals, terminal: &OwnedFd) {
+    for _ in changes.forever() {
+        copy_size(terminal);
+    }
+}
+
+/// Gives a terminal the size of ours, which its processes hear of where it is another one.
+fn copy_size(terminal: &OwnedFd) {
+    if let Ok(size) = tcgetwinsize(io::stdin().as_fd()) {
+        // A terminal that is gone has no size.
+        let _ = tcsetwinsize(terminal, size);
     }
 }
 
