@@ -24,6 +24,7 @@ use wharf_tree::{Entry, Name, Node as TreeNode, readset::Kind};
 
 use crate::{
     attributes::nothing,
+    follow::{Follow, give_way},
     health::Waiting,
     inodes::ROOT,
     nodes::Node,
@@ -80,9 +81,9 @@ pub(crate) struct LargeFs {
 }
 
 impl LargeFs {
-    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, follow: Arc<Follow>) -> Self {
         Self {
-            tree: TreeFs::new(shared),
+            tree: TreeFs::new(shared, follow),
         }
     }
 
@@ -165,7 +166,12 @@ impl LargeFs {
     }
 
     fn opened(&self, digest: &Digest, size: u64) -> io::Result<()> {
-        let found = self.shared().contents.open(digest)?.metadata()?.len();
+        let found = self
+            .shared()
+            .contents
+            .open(digest, &self.tree.follow)?
+            .metadata()?
+            .len();
         if found == size {
             Ok(())
         } else {
@@ -200,10 +206,14 @@ impl Filesystem for LargeFs {
         Ok(())
     }
 
-    fn lookup(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
+    fn lookup(&self, request: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
+        self.tree.follow.asked_by(request.pid());
         let (place, node) = match self.find(parent, name) {
             Ok(Some(found)) => found,
-            Ok(None) => return reply.entry_with_ttls(&Duration::ZERO, &FOREVER, &nothing(), Generation(0)),
+            Ok(None) => {
+                let _turn = give_way();
+                return reply.entry_with_ttls(&Duration::ZERO, &FOREVER, &nothing(), Generation(0));
+            }
             Err(errno) => return reply.error(errno),
         };
         let in_layer = matches!(place, Place::Layer(_));
@@ -219,11 +229,13 @@ impl Filesystem for LargeFs {
             FOREVER
         };
         if let Some(reply) = reply {
+            let _turn = give_way();
             reply.entry_with_ttls(&known, &FOREVER, &self.attributes(place, &node), Generation(0));
         }
     }
 
-    fn getattr(&self, _: &Request, number: INodeNo, _: Option<FileHandle>, reply: ReplyAttr) {
+    fn getattr(&self, request: &Request, number: INodeNo, _: Option<FileHandle>, reply: ReplyAttr) {
+        let _turn = self.tree.turn(request);
         let place = Place::of(number);
         match self.node(place) {
             Ok(node) => {
@@ -266,7 +278,8 @@ impl Filesystem for LargeFs {
         self.tree.statfs(request, number, reply);
     }
 
-    fn getxattr(&self, _: &Request, number: INodeNo, name: &OsStr, size: u32, reply: ReplyXattr) {
+    fn getxattr(&self, request: &Request, number: INodeNo, name: &OsStr, size: u32, reply: ReplyXattr) {
+        let _turn = self.tree.turn(request);
         let place = Place::of(number);
         let node = match self.node(place) {
             Ok(node) => node,

@@ -4,7 +4,7 @@ use std::{fs::File, io, path::PathBuf, sync::Arc};
 
 use wharf_oci::Digest;
 
-use crate::{blobs::BlobOpen, slots::Slots};
+use crate::{blobs::BlobOpen, follow::Follow, slots::Slots};
 
 /// How many files stay open. Several steps run at once, and many machines allow a process 1,024 descriptors.
 const OPEN: usize = 64;
@@ -29,12 +29,12 @@ impl Contents {
     }
 
     /// The content, open. Nothing is locked while a missing one is fetched.
-    pub(crate) fn open(&self, digest: &Digest) -> io::Result<Arc<File>> {
+    pub(crate) fn open(&self, digest: &Digest, follow: &Follow) -> io::Result<Arc<File>> {
         let hash = digest.as_bytes()[0].into();
         if let Some(file) = self.open.get(hash, digest) {
             return Ok(file);
         }
-        let file = Arc::new(self.blobs.open(digest)?);
+        let file = Arc::new(follow.unbound(|| self.blobs.open(digest))?);
         self.open.put(hash, *digest, file.clone());
         Ok(file)
     }

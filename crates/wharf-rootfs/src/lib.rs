@@ -13,6 +13,7 @@ pub mod owners;
 mod attributes;
 pub mod beside;
 mod contents;
+mod follow;
 mod health;
 mod inodes;
 mod large;

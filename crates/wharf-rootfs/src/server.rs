@@ -29,6 +29,7 @@ use wharf_tree::{Entry, Name, Node as TreeNode, TreePath, readset::Kind};
 use crate::{
     attributes::{attributes, nothing},
     contents::Contents,
+    follow::{Follow, GivesWay, give_way},
     health::{Health, Waiting},
     listing::Listings,
     nodes::{Node, Nodes},
@@ -115,13 +116,23 @@ impl Shared {
 pub(crate) struct TreeFs {
     pub(crate) shared: Arc<Shared>,
     pub(crate) listings: Listings,
+    pub(crate) follow: Arc<Follow>,
 }
 
 impl TreeFs {
     /// All of a tree, or what is not in the layer of large files.
-    pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        let listings = Listings::new();
-        Self { shared, listings }
+    pub(crate) fn new(shared: Arc<Shared>, follow: Arc<Follow>) -> Self {
+        Self {
+            shared,
+            listings: Listings::new(),
+            follow,
+        }
+    }
+
+    /// For a request that is answered at once.
+    pub(crate) fn turn(&self, request: &Request) -> GivesWay {
+        self.follow.asked_by(request.pid());
+        give_way()
     }
 
     /// The node of a request, or the error to answer it with.
@@ -154,8 +165,12 @@ impl TreeFs {
         let read = BUFFER.with_borrow_mut(|buffer| {
             buffer.resize(length.max(buffer.len()), 0);
             let bytes = &mut buffer[..length];
-            self.shared.contents.open(digest)?.read_exact_at(bytes, offset)?;
+            self.shared
+                .contents
+                .open(digest, &self.follow)?
+                .read_exact_at(bytes, offset)?;
             if let Some(Waiting::Data(reply)) = parked.take() {
+                let _turn = give_way();
                 reply.data(bytes);
             }
             Ok(())
@@ -174,10 +189,14 @@ impl TreeFs {
         let TreeNode::File { digest, .. } = &node.entry().node else {
             return Err(Errno::EINVAL);
         };
-        let file = self.shared.contents.open(digest).map_err(|source| {
-            self.shared.blob_failed(&node.path(), digest, source);
-            Errno::EIO
-        })?;
+        let file = self
+            .shared
+            .contents
+            .open(digest, &self.follow)
+            .map_err(|source| {
+                self.shared.blob_failed(&node.path(), digest, source);
+                Errno::EIO
+            })?;
         rustix::fs::seek(&*file, target).map_err(|errno| Errno::from_i32(errno.raw_os_error()))
     }
 
@@ -229,7 +248,8 @@ impl Filesystem for TreeFs {
         Ok(())
     }
 
-    fn lookup(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
+    fn lookup(&self, request: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
+        let _turn = self.turn(request);
         let found = self.node(parent).and_then(|parent| self.found(&parent, name));
         let (attributes, known) = match found {
             // A directory has no size or names of its own: who knows that there is one knows its status.
@@ -243,7 +263,8 @@ impl Filesystem for TreeFs {
         reply.entry_with_ttls(&known, &FOREVER, &attributes, Generation(0));
     }
 
-    fn getattr(&self, _: &Request, number: INodeNo, _: Option<FileHandle>, reply: ReplyAttr) {
+    fn getattr(&self, request: &Request, number: INodeNo, _: Option<FileHandle>, reply: ReplyAttr) {
+        let _turn = self.turn(request);
         match self.node(number) {
             Ok(node) => {
                 node.ask(Kind::Stat);
@@ -253,7 +274,8 @@ impl Filesystem for TreeFs {
         }
     }
 
-    fn readlink(&self, _: &Request, number: INodeNo, reply: ReplyData) {
+    fn readlink(&self, request: &Request, number: INodeNo, reply: ReplyData) {
+        let _turn = self.turn(request);
         match self.node(number) {
             Ok(node) => {
                 node.ask(Kind::Target);
@@ -272,7 +294,7 @@ impl Filesystem for TreeFs {
 
     fn read(
         &self,
-        _: &Request,
+        request: &Request,
         number: INodeNo,
         _: FileHandle,
         offset: u64,
@@ -281,6 +303,7 @@ impl Filesystem for TreeFs {
         _: Option<LockOwner>,
         reply: ReplyData,
     ) {
+        self.follow.asked_by(request.pid());
         let node = match self.node(number) {
             Ok(node) => node,
             Err(errno) => return reply.error(errno),
@@ -303,7 +326,15 @@ impl Filesystem for TreeFs {
         reply.error(Errno::ENOSYS);
     }
 
-    fn readdir(&self, _: &Request, number: INodeNo, _: FileHandle, offset: u64, mut reply: ReplyDirectory) {
+    fn readdir(
+        &self,
+        request: &Request,
+        number: INodeNo,
+        _: FileHandle,
+        offset: u64,
+        mut reply: ReplyDirectory,
+    ) {
+        let _turn = self.turn(request);
         let node = match self.node(number) {
             Ok(node) => node,
             Err(errno) => return reply.error(errno),
@@ -323,7 +354,8 @@ impl Filesystem for TreeFs {
         reply.statfs(0, 0, 0, 0, 0, 4096, 255, 4096);
     }
 
-    fn getxattr(&self, _: &Request, number: INodeNo, name: &OsStr, size: u32, reply: ReplyXattr) {
+    fn getxattr(&self, request: &Request, number: INodeNo, name: &OsStr, size: u32, reply: ReplyXattr) {
+        let _turn = self.turn(request);
         if !self.shared.survey.xattrs {
             return reply.error(Errno::ENOSYS);
         }
@@ -336,7 +368,8 @@ impl Filesystem for TreeFs {
         }
     }
 
-    fn listxattr(&self, _: &Request, number: INodeNo, size: u32, reply: ReplyXattr) {
+    fn listxattr(&self, request: &Request, number: INodeNo, size: u32, reply: ReplyXattr) {
+        let _turn = self.turn(request);
         if !self.shared.survey.xattrs {
             return reply.error(Errno::ENOSYS);
         }
@@ -370,7 +403,7 @@ impl Filesystem for TreeFs {
 
     fn lseek(
         &self,
-        _: &Request,
+        request: &Request,
         number: INodeNo,
         _: FileHandle,
         offset: i64,
@@ -379,6 +412,7 @@ impl Filesystem for TreeFs {
     ) {
         const SEEK_DATA: i32 = 3;
         const SEEK_HOLE: i32 = 4;
+        self.follow.asked_by(request.pid());
         let node = match self.node(number) {
             Ok(node) => node,
             Err(errno) => return reply.error(errno),

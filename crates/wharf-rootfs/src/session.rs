@@ -18,6 +18,7 @@ use crate::{
     beside::LargeFs,
     blobs::BlobOpen,
     contents::Contents,
+    follow::Follow,
     health::Health,
     memory,
     mounts::{MountError, MountPoint, with_mount_points},
@@ -90,13 +91,20 @@ impl Server {
     }
 
     /// Serves on `fuse`, an open `/dev/fuse` that is mounted or being mounted; returns when the kernel's first message is
-    /// answered. The server belongs outside of the mount's namespaces: inside, it would keep them alive.
-    pub fn serve(self, fuse: OwnedFd) -> Result<Session, ServeError> {
-        let server = run(TreeFs::new(self.shared.clone()), fuse, self.threads)?;
+    /// answered. `processes` is a procfs of the pid namespace in which the mount was made: with it the server keeps to the processor
+    /// of who asks. The server belongs outside of the mount's namespaces: inside, it would keep them alive.
+    pub fn serve(self, fuse: OwnedFd, processes: Option<OwnedFd>) -> Result<Session, ServeError> {
+        let follow = Arc::new(Follow::new(processes));
+        let server = run(
+            TreeFs::new(self.shared.clone(), follow.clone()),
+            fuse,
+            self.threads,
+        )?;
         Ok(Session {
             root: self.root,
             threads: self.threads,
             shared: self.shared,
+            follow,
             servers: vec![server],
         })
     }
@@ -117,6 +125,7 @@ pub struct Session {
     root: u16,
     threads: usize,
     shared: Arc<Shared>,
+    follow: Arc<Follow>,
     servers: Vec<JoinHandle<io::Result<()>>>,
 }
 
@@ -130,8 +139,11 @@ impl Session {
     /// Serves large files on `fuse`, another open `/dev/fuse`: the lower layer [`TREE`](crate::beside::TREE), and
     /// [`DATA`](crate::beside::DATA), the lower layer of an overlay over the contents' directory that is the root's data-only layer.
     pub fn serve_large(&mut self, fuse: OwnedFd) -> Result<(), ServeError> {
-        self.servers
-            .push(run(LargeFs::new(self.shared.clone()), fuse, self.threads)?);
+        self.servers.push(run(
+            LargeFs::new(self.shared.clone(), self.follow.clone()),
+            fuse,
+            self.threads,
+        )?);
         Ok(())
     }
 

@@ -31,7 +31,7 @@ pub use identity::{IdMap, IdRange, Identity};
 pub use init::{init_if_asked, init_if_asked_with};
 pub use inside::Entry;
 pub use io::Io;
-pub use running::{Killer, Ready, Running};
+pub use running::{Fuse, Killer, Ready, Running};
 pub use sandbox::{Options, Sandbox};
 pub use seccomp::Seccomp;
 pub use spec::{

@@ -79,7 +79,7 @@ pub(crate) enum Report {
     ProcfsRefused,
     /// The namespaces are made.
     Begun,
-    /// With a FUSE connection.
+    /// With a FUSE connection, the first one with the procfs of the sandbox too, if it has its own.
     Fuse,
     /// Whether the kernel layers large files. If not, the first connection has to serve them.
     Layered(bool),

@@ -41,6 +41,15 @@ pub struct Ready {
     pub notes: Vec<String>,
 }
 
+/// The connection of a FUSE root.
+#[derive(Debug)]
+pub struct Fuse {
+    /// What is to be served.
+    pub connection: OwnedFd,
+    /// A procfs in which the ids that requests carry are those of threads, where the kernel allowed one.
+    pub processes: Option<OwnedFd>,
+}
+
 /// Ends a process from another thread.
 #[derive(Debug, Clone)]
 pub struct Killer {
@@ -68,12 +77,18 @@ impl Running {
     ///
     /// # Errors
     /// When the set-up failed, or the root is no FUSE one.
-    pub fn fuse_fd(&mut self) -> Result<OwnedFd, SandboxError> {
+    pub fn fuse(&mut self) -> Result<Fuse, SandboxError> {
         match self.launch.hear()? {
-            (Report::Fuse, files) => files
-                .into_iter()
-                .next()
-                .ok_or(SandboxError::OutOfOrder("the FUSE connection")),
+            (Report::Fuse, files) => {
+                let mut files = files.into_iter();
+                let connection = files
+                    .next()
+                    .ok_or(SandboxError::OutOfOrder("the FUSE connection"))?;
+                Ok(Fuse {
+                    connection,
+                    processes: files.next(),
+                })
+            }
             _ => Err(SandboxError::OutOfOrder("the FUSE connection")),
         }
     }
@@ -84,7 +99,7 @@ impl Running {
     /// When the set-up failed, or the root says nothing of large files.
     pub fn large_fd(&mut self) -> Result<OwnedFd, SandboxError> {
         self.launch.say(&Command::Large, &[])?;
-        self.fuse_fd()
+        self.fuse().map(|fuse| fuse.connection)
     }
 
     /// Has the layer of large files put into the root. False when the kernel refuses it, which leaves everything as it was before

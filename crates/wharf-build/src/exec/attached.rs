@@ -78,7 +78,8 @@ impl Processes {
             ..ServeOptions::default()
         };
         let server = Server::new(served, Arc::new(self.store.clone()), &options)?;
-        let mut session = server.serve(running.fuse_fd()?)?;
+        let fuse = running.fuse()?;
+        let mut session = server.serve(fuse.connection, fuse.processes)?;
         if session.lacks_large() {
             session.serve_large(running.large_fd()?)?;
             if !running.layered()? {

@@ -135,7 +135,7 @@ fn a_descriptor_that_is_no_mount_is_an_error() {
             .open(Path::new(path))
             .unwrap();
         assert!(
-            matches!(server().serve(file.into()), Err(ServeError::Handshake(_))),
+            matches!(server().serve(file.into(), None), Err(ServeError::Handshake(_))),
             "{path}"
         );
     }

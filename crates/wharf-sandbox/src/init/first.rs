@@ -108,7 +108,7 @@ struct Furnished {
 /// Makes the root and what is mounted in it, and goes there.
 fn furnish(run: &Run, procfs: Option<&Tree>, channel: &Channel) -> Result<Furnished, SetupError> {
     let spec = &run.spec;
-    let Made { inner, stage } = root::make(spec, run.user_xattrs, channel)?;
+    let Made { inner, stage } = root::make(spec, run.user_xattrs, procfs, channel)?;
     system::mount_proc(&inner, procfs)?;
     let options = dev::Options {
         shm_size: spec.shm_size,

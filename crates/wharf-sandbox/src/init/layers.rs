@@ -25,7 +25,7 @@ pub(super) fn mount(
     channel: &Channel,
 ) -> Result<Option<Tree>, SetupError> {
     let second = stage.join("large");
-    connect(&second, channel)?;
+    connect(&second, None, channel)?;
     expect(channel, |command| matches!(command, Command::Served));
     let made = make(large, first, &second, stage, below, user_xattrs);
     detach(&second)?;

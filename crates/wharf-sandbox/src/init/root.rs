@@ -36,7 +36,12 @@ pub(super) struct Made {
 }
 
 /// Makes the root. For a FUSE one this goes on when the program serves it.
-pub(super) fn make(spec: &Spec, user_xattrs: bool, channel: &Channel) -> Result<Made, SetupError> {
+pub(super) fn make(
+    spec: &Spec,
+    user_xattrs: bool,
+    procfs: Option<&Tree>,
+    channel: &Channel,
+) -> Result<Made, SetupError> {
     let root = &spec.root;
     let own = match root {
         Root::FuseOverlay { upper, .. } | Root::Overlay { upper, .. } => upper,
@@ -49,7 +54,7 @@ pub(super) fn make(spec: &Spec, user_xattrs: bool, channel: &Channel) -> Result<
     let tree = match root {
         Root::FuseOverlay { large, .. } => {
             let lower = stage.join("lower");
-            connect(&lower, channel)?;
+            connect(&lower, procfs, channel)?;
             let tree = match (next(channel), large) {
                 (Command::Large, Some(large)) => {
                     layers::mount(large, &lower, &stage, &below, user_xattrs, channel)?
@@ -145,7 +150,7 @@ fn set_stage(cover: &Path) -> Result<PathBuf, SetupError> {
 ///
 /// `default_permissions`, so that the kernel asks for a file's status before it opens it: a mapping, splice(2), copy_file_range(2)
 /// and FIONREAD tell its size from what a look-up said, and would not ask.
-pub(super) fn connect(lower: &Path, channel: &Channel) -> Result<(), SetupError> {
+pub(super) fn connect(lower: &Path, procfs: Option<&Tree>, channel: &Channel) -> Result<(), SetupError> {
     let flags = OFlags::RDWR | OFlags::CLOEXEC;
     let connection = openat(CWD, "/dev/fuse", flags, Mode::empty()).doing("open", "/dev/fuse")?;
     let number = connection.as_raw_fd().to_string();
@@ -160,8 +165,10 @@ pub(super) fn connect(lower: &Path, channel: &Channel) -> Result<(), SetupError>
     tree.attach(directory(lower)?)
         .doing("mount the lower file system", "")?;
     // Our copy is closed then: the program's end of the connection is its end.
+    let mut files = vec![connection.as_fd()];
+    files.extend(procfs.map(AsFd::as_fd));
     channel
-        .send(&Report::Fuse, &[connection.as_fd()])
+        .send(&Report::Fuse, &files)
         .doing("hand over the FUSE connection", "")
 }
 

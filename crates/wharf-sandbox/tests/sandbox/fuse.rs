@@ -3,7 +3,7 @@
 use std::{
     ffi::OsStr,
     fs, io,
-    os::fd::OwnedFd,
+    os::fd::{AsRawFd, OwnedFd},
     os::unix::{
         ffi::OsStrExt,
         fs::{FileExt, MetadataExt},
@@ -18,7 +18,7 @@ use fuser::{
     Config, Errno, FileAttr, FileHandle, FileType, Filesystem, Generation, INodeNo, LockOwner, OpenFlags,
     ReplyAttr, ReplyData, ReplyDirectory, ReplyEntry, Request, Session, SessionACL,
 };
-use wharf_sandbox::{Exit, Io, Large, Root, SandboxError};
+use wharf_sandbox::{Exit, Fuse, Io, Large, Root, SandboxError};
 
 use crate::{Case, rig::Rig};
 
@@ -42,7 +42,16 @@ fn a_served_root(rig: &Rig) {
         .sandbox
         .start(&spec, Io::output_to(writer.into()).unwrap())
         .unwrap();
-    let server = serve(rig, running.fuse_fd().unwrap());
+    let Fuse {
+        connection,
+        processes,
+    } = running.fuse().unwrap();
+    let server = serve(rig, connection);
+    assert_eq!(processes.is_none(), rig.sandbox.shares_processes());
+    if let Some(processes) = &processes {
+        let name = fs::read_to_string(format!("/proc/self/fd/{}/1/comm", processes.as_raw_fd()));
+        assert_eq!(name.unwrap(), "wharf-init\n", "the sandbox's own first process");
+    }
     running.served().unwrap();
     let mut output = String::new();
     std::io::Read::read_to_string(&mut reader, &mut output).unwrap();
@@ -86,7 +95,7 @@ fn a_layer_that_is_refused(rig: &Rig) {
         .sandbox
         .start(&spec, Io::output_to(writer.into()).unwrap())
         .unwrap();
-    let first = serve(rig, running.fuse_fd().unwrap());
+    let first = serve(rig, running.fuse().unwrap().connection);
     let second = serve(rig, running.large_fd().unwrap());
     assert!(!running.layered().unwrap());
     running.served().unwrap();
@@ -108,7 +117,7 @@ fn a_server_that_gives_up(rig: &Rig) {
         large: None,
     };
     let mut running = rig.sandbox.start(&spec, Io::null().unwrap()).unwrap();
-    drop(running.fuse_fd().unwrap());
+    drop(running.fuse().unwrap());
     assert!(matches!(running.served(), Err(SandboxError::Setup(_))));
     assert!(running.wait().is_err());
 }

@@ -65,7 +65,6 @@ pub(super) fn files() -> Vec<(&'static str, String)> {
     let page = "import React from 'react';\nimport { createRoot } from 'react-dom/client';\ncreateRoot(document.body).render(React.createElement('p', null, 'hello'));\n";
     vec![
         ("part.c", format!("{headers}{}", functions.concat())),
-        ("nothing.c", "int main(void) { return 0; }\n".to_owned()),
         ("crate/Cargo.toml", crate_file.to_owned()),
         ("crate/src/main.rs", "fn main() {}\n".to_owned()),
         (

@@ -7,6 +7,7 @@ mod show;
 mod trees;
 
 use std::{
+    fs::File,
     os::fd::OwnedFd,
     path::{Path, PathBuf},
     process::Output,
@@ -213,7 +214,9 @@ impl Step {
         };
         let server =
             Server::new(&self.tree, self.blobs.clone(), &options).expect("a tree that can be served");
-        server.serve(fuse).expect("a handshake")
+        // Mounted by a thread of this process.
+        let processes = File::open("/proc").expect("a procfs");
+        server.serve(fuse, Some(processes.into())).expect("a handshake")
     }
 
     pub fn commit(&self, upper: &Path) -> Commit {

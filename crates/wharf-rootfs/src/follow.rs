@@ -1,0 +1,308 @@
+//! Where a server's threads run: on the processor of who asks, giving way to him.
+//!
+//! Who asks sleeps until he is answered, so that both fit on one processor. Left alone, the scheduler wakes the server on an idle one, and
+//! who asked on the next idle one: interrupts to sleeping processors, which in a virtual machine cost more than the answers. So a
+//! thread of the server goes where its asker is, and sends its answer under `SCHED_IDLE` (sched(7)): a processor on which nothing else
+//! runs is as good as an idle one then, and the asker is woken there and goes first. Until it answers, the thread is one like all
+//! others: nobody waits for it longer than before. Several who ask in turns are no one to follow.
+//!
+//! Who has neither `CAP_SYS_NICE` nor `RLIMIT_NICE` cannot come back from `SCHED_IDLE`, and leaves all to the scheduler. This is for speed only:
+//! errors change nothing.
+
+use std::{cell::Cell, io, os::fd::OwnedFd, sync::OnceLock, thread};
+
+use rustix::{
+    fs::{Mode, OFlags, openat},
+    io::read,
+    thread::{CpuSet, sched_getaffinity, sched_setaffinity},
+};
+
+thread_local! {
+    /// A server's threads serve one session only.
+    static WATCH: Cell<Watch> = const { Cell::new(Watch::BEGIN) };
+    /// The one processor that this thread is bound to.
+    static BOUND: Cell<Option<usize>> = const { Cell::new(None) };
+}
+
+/// What a session's threads follow with.
+#[derive(Debug, Default)]
+pub(crate) struct Follow(Option<Ways>);
+
+#[derive(Debug)]
+struct Ways {
+    /// A procfs of the pid namespace that requests come from.
+    processes: OwnedFd,
+    /// Where the threads may run.
+    home: CpuSet,
+}
+
+impl Follow {
+    /// Looks askers up in `processes`, a procfs of the pid namespace in which the mount was made; goes nowhere that the calling thread
+    /// may not go.
+    pub(crate) fn new(processes: Option<OwnedFd>) -> Self {
+        let home = sched_getaffinity(None).ok().filter(|home| home.count() > 1);
+        let may = processes.zip(home).filter(|_| may_give_way());
+        Self(may.map(|(processes, home)| Ways { processes, home }))
+    }
+
+    /// To be told of every request, before it is answered: until then the asker stays where he is. Nobody (0) is somebody whom the pid
+    /// namespace does not know.
+    pub(crate) fn asked_by(&self, thread: u32) {
+        let Some(ways) = self.0.as_ref().filter(|_| thread != 0) else {
+            return;
+        };
+        let (watch, turn) = WATCH.get().asked_by(thread);
+        WATCH.set(watch);
+        match turn {
+            Turn::Stay => {}
+            Turn::Leave => ways.bind(None),
+            Turn::Look => ways.bind(processor_of(thread, &ways.processes)),
+        }
+    }
+
+    /// Does what may take long or start threads, which would inherit that this one is bound.
+    pub(crate) fn unbound<T>(&self, work: impl FnOnce() -> T) -> T {
+        let bound = BOUND.get();
+        let (Some(ways), Some(_)) = (&self.0, bound) else {
+            return work();
+        };
+        ways.bind(None);
+        let done = work();
+        ways.bind(bound);
+        done
+    }
+}
+
+impl Ways {
+    /// Binds this thread to a processor, or to none.
+    fn bind(&self, processor: Option<usize>) {
+        let processor = processor.filter(|one| *one < CpuSet::MAX_CPU && self.home.is_set(*one));
+        if BOUND.replace(processor) == processor {
+            return;
+        }
+        let one = processor.map(|processor| {
+            let mut one = CpuSet::new();
+            one.set(processor);
+            one
+        });
+        // The machine's processors may have changed.
+        let _ = sched_setaffinity(None, one.as_ref().unwrap_or(&self.home));
+    }
+}
+
+/// This thread gives way to whom it follows until the result is dropped. Nothing that may take long belongs there.
+pub(crate) fn give_way() -> GivesWay {
+    GivesWay(BOUND.get().is_some() && set_policy(libc::SCHED_IDLE).is_ok())
+}
+
+/// A thread that gives way to others.
+pub(crate) struct GivesWay(bool);
+
+impl Drop for GivesWay {
+    fn drop(&mut self) {
+        if self.0 {
+            // It was tried that this is allowed.
+            let _ = set_policy(libc::SCHED_OTHER);
+        }
+    }
+}
+
+/// Whether a thread of this process may give way and come back; tried by one that ends then.
+fn may_give_way() -> bool {
+    static MAY: OnceLock<bool> = OnceLock::new();
+    *MAY.get_or_init(|| {
+        let there_and_back = || {
+            policy() == libc::SCHED_OTHER
+                && set_policy(libc::SCHED_IDLE).is_ok()
+                && set_policy(libc::SCHED_OTHER).is_ok()
+        };
+        let tried = thread::Builder::new()
+            .name("gives way".into())
+            .spawn(there_and_back);
+        tried.is_ok_and(|thread| thread.join().unwrap_or(false))
+    })
+}
+
+/// This thread's scheduling policy.
+#[allow(unsafe_code)]
+fn policy() -> libc::c_int {
+    // SAFETY: it only reads what 0, the calling thread, has.
+    unsafe { libc::sched_getscheduler(0) }
+}
+
+#[allow(unsafe_code)]
+fn set_policy(policy: libc::c_int) -> io::Result<()> {
+    let parameters = libc::sched_param { sched_priority: 0 };
+    // SAFETY: it reads the parameters, and changes how 0, the calling thread, is scheduled.
+    match unsafe { libc::sched_setscheduler(0, policy, &raw const parameters) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// When a thread looks where its askers are: soon after it began, for steps begin with a shell that starts something, then so that
+/// looking costs a fraction of what it saves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Watch {
+    asker: u32,
+    /// How often another thread asked than before, in this round.
+    changes: u32,
+    /// Requests to come in this round.
+    left: u32,
+    /// Requests of the whole round.
+    round: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    Stay,
+    Look,
+    Leave,
+}
+
+impl Watch {
+    const BEGIN: Self = Self {
+        asker: 0,
+        changes: 0,
+        left: 2,
+        round: 2,
+    };
+    const LONGEST_ROUND: u32 = 16;
+
+    fn asked_by(mut self, thread: u32) -> (Self, Turn) {
+        self.changes += u32::from(thread != self.asker);
+        self.asker = thread;
+        self.left -= 1;
+        if self.left > 0 {
+            return (self, Turn::Stay);
+        }
+        // One process after the other asks at least four times each.
+        let turns = self.changes > self.round.div_ceil(4);
+        self.changes = 0;
+        self.round = (self.round + 1).min(Self::LONGEST_ROUND);
+        self.left = self.round;
+        (self, if turns { Turn::Leave } else { Turn::Look })
+    }
+}
+
+/// On which processor a sleeping thread was last.
+fn processor_of(thread: u32, processes: &OwnedFd) -> Option<usize> {
+    let mut text = [0; 1024];
+    let length = read_stat(thread, processes, &mut text).ok()?;
+    processor(&text[..length])
+}
+
+fn read_stat(thread: u32, processes: &OwnedFd, into: &mut [u8]) -> rustix::io::Result<usize> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let file = openat(processes, format!("{thread}/stat"), flags, Mode::empty())?;
+    read(&file, into)
+}
+
+/// The 39th field of proc_pid_stat(5). The second, the name in parentheses, may contain anything.
+fn processor(stat: &[u8]) -> Option<usize> {
+    let name_end = stat.iter().rposition(|byte| *byte == b')')?;
+    let fields = std::str::from_utf8(&stat[name_end + 1..]).ok()?;
+    fields.split_ascii_whitespace().nth(36)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs::File, sync::mpsc};
+
+    use super::*;
+
+    #[test]
+    fn finds_the_processor() {
+        let rest = "S 1 2 3 0 -1 4194560 5 6 7 8 9 10 11 12 20 0 1 0 99 1000 20 18446744073709551615 \
+                    1 1 0 0 0 0 0 0 0 0 0 0 17 3 0 0 0 0 0 0 0 0 0 0 0 0 0\n";
+        let check = |stat: String, expected| assert_eq!(processor(stat.as_bytes()), expected, "{stat}");
+        check(format!("12 (sh) {rest}"), Some(3));
+        check(format!("12 (a b) c (d) {rest}"), Some(3));
+        check(format!("12 (((\n) {rest}"), Some(3));
+        check("12 (sh) S 1 2".into(), None);
+        check("12 sh".into(), None);
+        check(String::new(), None);
+    }
+
+    /// What becomes of requests by the threads of these numbers.
+    fn turns(askers: impl IntoIterator<Item = u32>) -> String {
+        let mut watch = Watch::BEGIN;
+        let mut turn = |asker| {
+            let (next, turn) = watch.asked_by(asker);
+            watch = next;
+            match turn {
+                Turn::Stay => '.',
+                Turn::Look => 'L',
+                Turn::Leave => 'x',
+            }
+        };
+        askers.into_iter().map(&mut turn).collect()
+    }
+
+    #[test]
+    fn looks_often_at_first() {
+        assert_eq!(turns([7; 27]), ".L..L...L....L.....L......L");
+        assert!(
+            turns([7; 279]).ends_with("L...............L"),
+            "then each sixteenth time"
+        );
+    }
+
+    #[test]
+    fn leaves_when_several_ask_in_turns() {
+        assert_eq!(turns([1, 2].repeat(10)), ".x..x...x....x.....x");
+        let one_after_the_other = (0..30).map(|number| 1 + number / 5);
+        assert_eq!(turns(one_after_the_other), ".L..L...L....L.....L......L...");
+    }
+
+    /// The id of a thread that sleeps on a processor until the sender is dropped.
+    fn sleeper(processor: usize) -> (u32, mpsc::Sender<()>) {
+        let (wake, woken) = mpsc::channel::<()>();
+        let (tell, told) = mpsc::channel();
+        thread::spawn(move || {
+            let mut one = CpuSet::new();
+            one.set(processor);
+            sched_setaffinity(None, &one).unwrap();
+            tell.send(rustix::thread::gettid().as_raw_pid() as u32).unwrap();
+            woken.recv().unwrap_err();
+        });
+        (told.recv().unwrap(), wake)
+    }
+
+    fn follow() -> Follow {
+        Follow::new(Some(File::open("/proc").unwrap().into()))
+    }
+
+    #[test]
+    fn goes_where_the_asker_is_and_gives_way_there() {
+        let home = sched_getaffinity(None).unwrap();
+        if home.count() < 2 || !may_give_way() {
+            return;
+        }
+        let follow = follow();
+        let now = || sched_getaffinity(None).unwrap();
+        for processor in (0..CpuSet::MAX_CPU).filter(|one| home.is_set(*one)).take(4) {
+            let (thread, _wake) = sleeper(processor);
+            (0..64).for_each(|_| follow.asked_by(thread));
+            assert!(now().is_set(processor) && now().count() == 1);
+            assert_eq!(follow.unbound(now), home);
+            assert_eq!(now().count(), 1);
+            let turn = give_way();
+            assert_eq!(policy(), libc::SCHED_IDLE);
+            drop(turn);
+            assert_eq!(policy(), libc::SCHED_OTHER);
+        }
+        (0..64).for_each(|number| follow.asked_by(1 + number % 2));
+        assert_eq!(now(), home);
+        let _turn = give_way();
+        assert_eq!(policy(), libc::SCHED_OTHER, "to nobody");
+    }
+
+    #[test]
+    fn stays_where_the_askers_are_not_known() {
+        let home = sched_getaffinity(None).unwrap();
+        (0..64).for_each(|_| Follow::default().asked_by(1));
+        (0..64).for_each(|_| follow().asked_by(0));
+        assert_eq!(sched_getaffinity(None).unwrap(), home);
+    }
+}
