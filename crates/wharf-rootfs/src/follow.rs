@@ -9,7 +9,13 @@
 //! Who has neither `CAP_SYS_NICE` nor `RLIMIT_NICE` cannot come back from `SCHED_IDLE`, and leaves all to the scheduler. This is for speed only:
 //! errors change nothing.
 
-use std::{cell::Cell, io, os::fd::OwnedFd, sync::OnceLock, thread};
+use std::{
+    cell::Cell,
+    io,
+    os::fd::OwnedFd,
+    sync::{Mutex, OnceLock, PoisonError},
+    thread,
+};
 
 use rustix::{
     fs::{Mode, OFlags, openat},
@@ -18,9 +24,7 @@ use rustix::{
 };
 
 thread_local! {
-    /// A server's threads serve one session only.
-    static WATCH: Cell<Watch> = const { Cell::new(Watch::BEGIN) };
-    /// The one processor that this thread is bound to.
+    /// The one processor that this thread is bound to. A server's threads serve one session only.
     static BOUND: Cell<Option<usize>> = const { Cell::new(None) };
 }
 
@@ -34,6 +38,7 @@ struct Ways {
     processes: OwnedFd,
     /// Where the threads may run.
     home: CpuSet,
+    watch: Mutex<Watch>,
 }
 
 impl Follow {
@@ -42,7 +47,11 @@ impl Follow {
     pub(crate) fn new(processes: Option<OwnedFd>) -> Self {
         let home = sched_getaffinity(None).ok().filter(|home| home.count() > 1);
         let may = processes.zip(home).filter(|_| may_give_way());
-        Self(may.map(|(processes, home)| Ways { processes, home }))
+        Self(may.map(|(processes, home)| Ways {
+            processes,
+            home,
+            watch: Mutex::new(Watch::BEGIN),
+        }))
     }
 
     /// To be told of every request, before it is answered: until then the asker stays where he is. Nobody (0) is somebody whom the pid
@@ -51,13 +60,7 @@ impl Follow {
         let Some(ways) = self.0.as_ref().filter(|_| thread != 0) else {
             return;
         };
-        let (watch, turn) = WATCH.get().asked_by(thread);
-        WATCH.set(watch);
-        match turn {
-            Turn::Stay => {}
-            Turn::Leave => ways.bind(None),
-            Turn::Look => ways.bind(processor_of(thread, &ways.processes)),
-        }
+        ways.bind(ways.place(thread));
     }
 
     /// Does what may take long or start threads, which would inherit that this one is bound.
@@ -74,6 +77,17 @@ impl Follow {
 }
 
 impl Ways {
+    /// Where this asker is, as far as anybody has looked.
+    fn place(&self, thread: u32) -> Option<usize> {
+        let mut watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
+        match watch.asked_by(thread) {
+            Turn::Stay => {}
+            Turn::Leave => watch.place = None,
+            Turn::Look => watch.place = processor_of(thread, &self.processes),
+        }
+        watch.place
+    }
+
     /// Binds this thread to a processor, or to none.
     fn bind(&self, processor: Option<usize>) {
         let processor = processor.filter(|one| *one < CpuSet::MAX_CPU && self.home.is_set(*one));
@@ -140,9 +154,9 @@ fn set_policy(policy: libc::c_int) -> io::Result<()> {
     }
 }
 
-/// When a thread looks where its askers are: soon after it began, for steps begin with a shell that starts something, then so that
+/// When somebody looks where the askers are: soon after it began, for steps begin with a shell that starts something, then so that
 /// looking costs a fraction of what it saves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 struct Watch {
     asker: u32,
     /// How often another thread asked than before, in this round.
@@ -151,6 +165,8 @@ struct Watch {
     left: u32,
     /// Requests of the whole round.
     round: u32,
+    /// Where the last one was that somebody looked for.
+    place: Option<usize>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -166,22 +182,23 @@ impl Watch {
         changes: 0,
         left: 2,
         round: 2,
+        place: None,
     };
     const LONGEST_ROUND: u32 = 16;
 
-    fn asked_by(mut self, thread: u32) -> (Self, Turn) {
+    fn asked_by(&mut self, thread: u32) -> Turn {
         self.changes += u32::from(thread != self.asker);
         self.asker = thread;
         self.left -= 1;
         if self.left > 0 {
-            return (self, Turn::Stay);
+            return Turn::Stay;
         }
         // One process after the other asks at least four times each.
         let turns = self.changes > self.round.div_ceil(4);
         self.changes = 0;
         self.round = (self.round + 1).min(Self::LONGEST_ROUND);
         self.left = self.round;
-        (self, if turns { Turn::Leave } else { Turn::Look })
+        if turns { Turn::Leave } else { Turn::Look }
     }
 }
 
@@ -227,14 +244,10 @@ mod tests {
     /// What becomes of requests by the threads of these numbers.
     fn turns(askers: impl IntoIterator<Item = u32>) -> String {
         let mut watch = Watch::BEGIN;
-        let mut turn = |asker| {
-            let (next, turn) = watch.asked_by(asker);
-            watch = next;
-            match turn {
-                Turn::Stay => '.',
-                Turn::Look => 'L',
-                Turn::Leave => 'x',
-            }
+        let mut turn = |asker| match watch.asked_by(asker) {
+            Turn::Stay => '.',
+            Turn::Look => 'L',
+            Turn::Leave => 'x',
         };
         askers.into_iter().map(&mut turn).collect()
     }
