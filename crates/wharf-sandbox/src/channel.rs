@@ -44,7 +44,7 @@ impl Channel {
 
     /// Sends a message and copies of `files`.
     pub(crate) fn send(&self, message: &impl Serialize, files: &[BorrowedFd<'_>]) -> io::Result<()> {
-        let bytes = serde_json::to_vec(message)?;
+        let bytes = postcard::to_stdvec(message).map_err(io::Error::other)?;
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
         let mut control = SendAncillaryBuffer::new(&mut space);
         if !files.is_empty() && !control.push(SendAncillaryMessage::ScmRights(files)) {
@@ -74,7 +74,7 @@ impl Channel {
         if got.flags.intersects(ReturnFlags::TRUNC | ReturnFlags::CTRUNC) {
             return Err(Errno::MSGSIZE.into());
         }
-        let message = serde_json::from_slice(&bytes[..got.bytes])?;
+        let message = postcard::from_bytes(&bytes[..got.bytes]).map_err(io::Error::other)?;
         let files = control.drain().filter_map(|part| match part {
             RecvAncillaryMessage::ScmRights(files) => Some(files),
             _ => None,

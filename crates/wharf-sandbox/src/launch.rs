@@ -60,7 +60,7 @@ impl Launch {
             users,
             role: orders.role,
         };
-        let text = serde_json::to_vec(&order).map_err(io::Error::from);
+        let text = postcard::to_stdvec(&order).map_err(io::Error::other);
         let order = text
             .and_then(|text| file_of(&text))
             .map_err(SandboxError::Channel)?;

@@ -160,7 +160,7 @@ fn start(
         Fork::Parent(pid) => pid,
         Fork::Child => {
             let failure = process::become_it(run, &streams);
-            let text = serde_json::to_vec(&failure).unwrap_or_default();
+            let text = postcard::to_stdvec(&failure).unwrap_or_default();
             // If this is lost, so is the reader.
             let _ = writer.write_all(&text);
             exit(FAILED)

@@ -40,7 +40,7 @@ impl From<SetupError> for Failure {
 pub(super) fn failure(mut pipe: PipeReader) -> Option<Failure> {
     let mut text = Vec::new();
     pipe.read_to_end(&mut text).ok()?;
-    serde_json::from_slice(&text).ok()
+    postcard::from_bytes(&text).ok()
 }
 
 /// Becomes what was asked for; returns only the reason why not.

@@ -74,8 +74,8 @@ fn receive(channel: &Channel) -> Result<(Order, Vec<OwnedFd>), SetupError> {
     File::from(files.remove(0))
         .read_to_end(&mut text)
         .doing("read the order", "")?;
-    let order = serde_json::from_slice(&text)
-        .map_err(std::io::Error::from)
+    let order = postcard::from_bytes(&text)
+        .map_err(std::io::Error::other)
         .doing("read the order", "")?;
     Ok((order, files))
 }

@@ -1,14 +1,17 @@
-//! Byte strings in JSON: each byte is the character of the same number (Latin-1), so that any path or content survives and
-//! plain text stays plain.
+//! Paths, arguments and contents in messages: bytes as they are, taken as a whole. Certificates make some hundred thousand of them for
+//! every process.
 
 use std::{
-    borrow::Cow,
     ffi::OsString,
+    fmt,
     os::unix::ffi::{OsStrExt, OsStringExt},
     path::PathBuf,
 };
 
-use serde::{Deserialize, Deserializer, Serializer, de::Error as _};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{Error, Visitor},
+};
 
 /// What is made of bytes and nothing else.
 pub(crate) trait Raw: Sized {
@@ -45,66 +48,79 @@ impl Raw for Vec<u8> {
     }
 }
 
+struct Sent<'a>(&'a [u8]);
+
+impl<'a> Sent<'a> {
+    fn of(value: &'a impl Raw) -> Self {
+        Self(value.raw())
+    }
+}
+
+impl Serialize for Sent<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_bytes(self.0)
+    }
+}
+
+struct Received(Vec<u8>);
+
+impl<'de> Deserialize<'de> for Received {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Bytes;
+        impl Visitor<'_> for Bytes {
+            type Value = Received;
+
+            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                out.write_str("bytes")
+            }
+
+            fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Received, E> {
+                Ok(Received(bytes.to_owned()))
+            }
+        }
+        from.deserialize_bytes(Bytes)
+    }
+}
+
 pub(crate) fn serialize<T: Raw, S: Serializer>(value: &T, to: S) -> Result<S::Ok, S::Error> {
-    to.serialize_str(&text(value))
+    Sent::of(value).serialize(to)
 }
 
 pub(crate) fn deserialize<'de, T: Raw, D: Deserializer<'de>>(from: D) -> Result<T, D::Error> {
-    bytes(String::deserialize(from)?)
-        .ok_or_else(|| D::Error::custom("a character above 255 in a byte string"))
-}
-
-/// ASCII, which nearly all of it is, is taken as a whole: certificates make some hundred thousand bytes for every process.
-fn text(value: &impl Raw) -> Cow<'_, str> {
-    let raw = value.raw();
-    match str::from_utf8(raw) {
-        Ok(text) if raw.is_ascii() => text.into(),
-        _ => raw.iter().copied().map(char::from).collect(),
-    }
-}
-
-fn bytes<T: Raw>(text: String) -> Option<T> {
-    if text.is_ascii() {
-        return Some(T::from_raw(text.into_bytes()));
-    }
-    let bytes: Result<Vec<u8>, _> = text.chars().map(u8::try_from).collect();
-    bytes.ok().map(T::from_raw)
+    Ok(T::from_raw(Received::deserialize(from)?.0))
 }
 
 /// The same for lists.
 pub(crate) mod list {
-    use serde::{Deserialize, Deserializer, Serializer, de::Error as _};
+    use serde::{Deserialize, Deserializer, Serializer};
 
-    use super::Raw;
+    use super::{Raw, Received, Sent};
 
     pub(crate) fn serialize<T: Raw, S: Serializer>(values: &[T], to: S) -> Result<S::Ok, S::Error> {
-        to.collect_seq(values.iter().map(super::text))
+        to.collect_seq(values.iter().map(Sent::of))
     }
 
     pub(crate) fn deserialize<'de, T: Raw, D: Deserializer<'de>>(from: D) -> Result<Vec<T>, D::Error> {
-        let texts = Vec::<String>::deserialize(from)?;
-        let values: Option<Vec<T>> = texts.into_iter().map(super::bytes).collect();
-        values.ok_or_else(|| D::Error::custom("a character above 255 in a byte string"))
+        let received = Vec::<Received>::deserialize(from)?;
+        Ok(received.into_iter().map(|bytes| T::from_raw(bytes.0)).collect())
     }
 }
 
 /// The same where there may be none.
 pub(crate) mod option {
-    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-    use super::Raw;
+    use super::{Raw, Received, Sent};
 
     // The form that serde asks for.
     #[allow(clippy::ref_option)]
     pub(crate) fn serialize<T: Raw, S: Serializer>(value: &Option<T>, to: S) -> Result<S::Ok, S::Error> {
-        value.as_ref().map(super::text).serialize(to)
+        value.as_ref().map(Sent::of).serialize(to)
     }
 
     pub(crate) fn deserialize<'de, T: Raw, D: Deserializer<'de>>(from: D) -> Result<Option<T>, D::Error> {
-        let bytes = |text: String| {
-            super::bytes(text).ok_or_else(|| D::Error::custom("a character above 255 in a byte string"))
-        };
-        Option::<String>::deserialize(from)?.map(bytes).transpose()
+        let received = Option::<Received>::deserialize(from)?;
+        Ok(received.map(|bytes| T::from_raw(bytes.0)))
     }
 }
 
@@ -118,6 +134,10 @@ mod tests {
         one: PathBuf,
         #[serde(with = "super::list")]
         many: Vec<Vec<u8>>,
+        #[serde(with = "super::option")]
+        some: Option<OsString>,
+        #[serde(with = "super::option")]
+        none: Option<OsString>,
     }
 
     #[test]
@@ -125,10 +145,11 @@ mod tests {
         let all: Vec<u8> = (0..=255).collect();
         let sample = Sample {
             one: PathBuf::from_raw(all.clone()),
-            many: vec![all, b"plain".to_vec(), Vec::new()],
+            many: vec![all.clone(), b"plain".to_vec(), Vec::new()],
+            some: Some(OsString::from_raw(all)),
+            none: None,
         };
-        let json = serde_json::to_string(&sample).unwrap();
-        assert!(json.contains("\"plain\""));
-        assert_eq!(serde_json::from_str::<Sample>(&json).unwrap(), sample);
+        let sent = postcard::to_stdvec(&sample).unwrap();
+        assert_eq!(postcard::from_bytes::<Sample>(&sent).unwrap(), sample);
     }
 }
