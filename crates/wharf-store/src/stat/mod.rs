@@ -85,8 +85,8 @@ impl StatCache {
         learned.insert((stat.device, stat.inode), known);
     }
 
-    /// Writes what was learned, if anything was. Of two processes that save, the later one wins. A failure costs the next build
-    /// time and nothing else.
+    /// Writes what was learned, if anything was, over what was there: who finds that torn, or mixed by two processes that save at once,
+    /// sees it by the digest. A failure costs the next build time and nothing else.
     pub fn save(&self) -> Result<(), StoreError> {
         let Some(place) = &self.place else {
             return Ok(());
@@ -105,7 +105,7 @@ impl StatCache {
         entries.retain(|known| known.idle <= MAX_IDLE);
         entries.extend(learned.into_values());
         entries.sort_unstable_by_key(|known| (known.stat.device, known.stat.inode));
-        self.store.write_whole(place, &file::encode(&entries))
+        self.store.overwrite(place, &file::encode(&entries))
     }
 }
 
@@ -126,8 +126,7 @@ impl Store {
     /// remembers nothing beyond this run.
     pub fn stat_cache(&self, root: &Path) -> Result<StatCache, StoreError> {
         let opened = Stamp::now();
-        let context = Digest::of(root.as_os_str().as_bytes());
-        let place = is_local(root)?.then(|| layout::object(STAT, &context));
+        let place = is_local(root)?.then(|| place(root));
         let before = match &place {
             Some(place) => self.read_stat_cache(place)?,
             None => HashMap::new(),
@@ -158,6 +157,10 @@ impl Store {
     }
 }
 
+fn place(root: &Path) -> String {
+    layout::object(STAT, &Digest::of(root.as_os_str().as_bytes()))
+}
+
 /// File systems whose files others change without this kernel's noticing: linux/magic.h. FUSE may be any of them.
 const REMOTE: [u32; 10] = [
     0x6969,      // NFS
@@ -179,7 +182,7 @@ fn is_local(root: &Path) -> Result<bool, StoreError> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::{fs, os::unix::fs::FileExt};
 
     use wharf_tree::Mtime;
 
@@ -238,6 +241,31 @@ mod tests {
         let cache = store.stat_cache(scratch.path()).unwrap();
         assert_eq!(cache.get(&stat(0)), None);
         assert!(cache.get(&stat(1)).is_some() && cache.get(&stat(2)).is_some());
+    }
+
+    #[test]
+    fn what_is_torn_is_hashed_again() {
+        let (scratch, store) = testing::store();
+        let stat = stat_at(Mtime {
+            secs: 1_000_000,
+            nanos: 1,
+        });
+        let known = || store.stat_cache(scratch.path()).unwrap().get(&stat);
+        for round in 0..2 {
+            let cache = store.stat_cache(scratch.path()).unwrap();
+            cache.insert(&stat, Digest::of(b"x"));
+            cache.save().unwrap();
+            assert_eq!(known(), Some(Digest::of(b"x")));
+            let file = store
+                .disk()
+                .open_existing(&place(scratch.path()))
+                .unwrap()
+                .unwrap();
+            let length = file.metadata().unwrap().len();
+            file.set_len(length - round).unwrap();
+            file.write_all_at(b"torn", length - 8).unwrap();
+            assert_eq!(known(), None);
+        }
     }
 
     #[test]
