@@ -64,7 +64,7 @@ impl Store {
     /// Clones first and hashes the clone, so that nobody can write in between. `None` where cloning is not possible.
     fn put_clone(&self, file: &File) -> Result<Option<Stored>, BlobError> {
         self.boots()?;
-        let aside = self.lease()?.scratch();
+        let aside = self.lease()?.scratch(self.disk())?;
         let clone = self.disk().create(&aside)?;
         if ioctl_ficlone(&clone, file).is_err() {
             self.disk().remove(&aside)?;

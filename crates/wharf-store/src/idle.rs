@@ -25,28 +25,36 @@ pub(crate) struct Taken {
 /// As many as a machine's builds need at once. More are removed.
 const MOST: usize = 8;
 
-/// Makes an idle lease and its directory those of `name`. It is locked before it gets its place among the leases.
+/// Makes an idle lease that of `name`. It is locked before it gets its place among the leases.
 pub(crate) fn take(disk: &Disk, name: &str) -> Result<Option<Taken>, StoreError> {
-    for number in disk.list(IDLE)?.iter().filter_map(|idle| idle.parse().ok()) {
+    for number in 0..MOST {
         let place = place(number);
-        let Some(file) = locked(disk, &place)? else {
+        let Some((file, length)) = locked(disk, &place)? else {
             continue;
         };
-        file.set_len(0).map_err(disk.fail("write", &place))?;
-        if !disk.move_if_there(&place, &layout::file(LEASES, name), false)? {
-            continue;
+        if length > 0 {
+            file.set_len(0).map_err(disk.fail("write", &place))?;
         }
-        let scratch = layout::file(WORK, name);
-        if !disk.move_if_there(&format!("{place}{DIRECTORY}"), &scratch, false)? {
-            disk.make_dir(&scratch)?;
+        if disk.move_if_there(&place, &layout::file(LEASES, name), false)? {
+            return Ok(Some(Taken { file, number }));
         }
-        return Ok(Some(Taken { file, number }));
     }
     Ok(None)
 }
 
-/// The file at `place`, locked, if it is nobody's, and still there: somebody may have had it meanwhile.
-fn locked(disk: &Disk, place: &str) -> Result<Option<File>, StoreError> {
+/// Makes the scratch directory of `name`: of that of an idle lease, if there is one.
+pub(crate) fn scratch(disk: &Disk, name: &str, number: Option<usize>) -> Result<(), StoreError> {
+    let scratch = layout::file(WORK, name);
+    if let Some(number) = number
+        && disk.move_if_there(&directory(number), &scratch, false)?
+    {
+        return Ok(());
+    }
+    disk.make_dir(&scratch)
+}
+
+/// The file at `place`, locked, and its length, if it is nobody's, and still there: somebody may have had it meanwhile.
+fn locked(disk: &Disk, place: &str) -> Result<Option<(File, i64)>, StoreError> {
     let Some(file) = disk.open_existing(place)? else {
         return Ok(None);
     };
@@ -57,18 +65,26 @@ fn locked(disk: &Disk, place: &str) -> Result<Option<File>, StoreError> {
     let there = disk.stat(place)?;
     Ok(there
         .is_some_and(|there| (there.st_dev, there.st_ino) == (locked.st_dev, locked.st_ino))
-        .then_some(file))
+        .then_some((file, locked.st_size)))
 }
 
-/// Keeps the lease of this name, whose owner needs it no more and has emptied its directory; whether there was room. It is unlocked
-/// here: a child that is just being started may have the file open, too. `before` is where it was idle last.
-pub(crate) fn keep(disk: &Disk, name: &str, file: &File, before: Option<usize>) -> Result<bool, StoreError> {
+/// Keeps the lease of this name, whose owner needs it no more and has emptied its directory, if it has one (`scratch`); whether there was
+/// room. It is unlocked here: a child that is just being started may have the file open, too. `before` is where it was idle last.
+pub(crate) fn keep(
+    disk: &Disk,
+    name: &str,
+    file: &File,
+    before: Option<usize>,
+    scratch: bool,
+) -> Result<bool, StoreError> {
     for number in before.into_iter().chain(0..MOST) {
         let place = place(number);
         if !disk.move_if_there(&layout::file(LEASES, name), &place, false)? {
             continue;
         }
-        disk.move_if_there(&layout::file(WORK, name), &format!("{place}{DIRECTORY}"), true)?;
+        if scratch {
+            disk.move_if_there(&layout::file(WORK, name), &directory(number), true)?;
+        }
         // If not now, then when the file is closed.
         let _ = flock(file.as_fd(), FlockOperation::Unlock);
         return Ok(true);
@@ -82,8 +98,9 @@ fn place(number: usize) -> String {
     layout::file(IDLE, &number.to_string())
 }
 
-/// Ends the names of directories.
-const DIRECTORY: &str = ".d";
+fn directory(number: usize) -> String {
+    layout::file(IDLE, &format!("{number}.d"))
+}
 
 #[cfg(test)]
 mod tests {
@@ -96,14 +113,33 @@ mod tests {
         names
     }
 
+    /// Has the lease's scratch directory made, and says where it is.
+    fn scratch(store: &crate::Store) -> String {
+        let lease = store.lease().unwrap();
+        lease.scratch(store.disk()).unwrap();
+        lease.scratch_dir()
+    }
+
+    #[test]
+    fn one_whose_owner_needs_no_scratch_has_none() {
+        let (directory, store) = testing::store();
+        store.lease().unwrap();
+        drop(store);
+        let store = testing::open(&directory, "test");
+        assert_eq!(names(store.disk(), IDLE), ["0"]);
+        assert!(store.disk().stat(&scratch(&store)).unwrap().is_some());
+    }
+
     #[test]
     fn one_is_passed_from_hand_to_hand() {
-        let (scratch, store) = testing::store();
-        let first = store.lease().unwrap().scratch_dir();
+        let (directory, store) = testing::store();
+        let first = scratch(&store);
         drop(store);
-        let store = testing::open(&scratch, "test");
+        let store = testing::open(&directory, "test");
         assert_eq!(names(store.disk(), IDLE), ["0", "0.d"]);
-        let second = store.lease().unwrap().scratch_dir();
+        store.lease().unwrap();
+        assert_eq!(names(store.disk(), IDLE), ["0.d"]);
+        let second = scratch(&store);
         assert_ne!(first, second);
         assert_eq!(names(store.disk(), IDLE), [""; 0]);
         assert_eq!(names(store.disk(), LEASES).len(), 1);
@@ -112,10 +148,10 @@ mod tests {
 
     #[test]
     fn there_are_as_many_as_were_needed_at_once_and_not_more_than_some() {
-        let (scratch, store) = testing::store();
-        let stores: Vec<_> = (0..MOST + 3).map(|_| testing::open(&scratch, "test")).collect();
+        let (directory, store) = testing::store();
+        let stores: Vec<_> = (0..MOST + 3).map(|_| testing::open(&directory, "test")).collect();
         for store in &stores {
-            store.lease().unwrap();
+            scratch(store);
         }
         drop(stores);
         assert_eq!(names(store.disk(), IDLE).len(), 2 * MOST);
@@ -126,7 +162,7 @@ mod tests {
     #[test]
     fn one_whose_owner_has_left_something_ends() {
         let (scratch, store) = testing::store();
-        let left = store.lease().unwrap().scratch();
+        let left = store.lease().unwrap().scratch(store.disk()).unwrap();
         store.disk().make_dir(&left).unwrap();
         drop(store);
         let store = testing::open(&scratch, "test");
@@ -137,12 +173,11 @@ mod tests {
 
     #[test]
     fn what_a_crash_left_half_passed_on_is_taken_all_the_same() {
-        let (scratch, store) = testing::store();
-        store.lease().unwrap();
+        let (directory, store) = testing::store();
+        scratch(&store);
         drop(store);
-        let store = testing::open(&scratch, "test");
+        let store = testing::open(&directory, "test");
         store.disk().remove_dir("idle/0.d").unwrap();
-        let scratch_dir = store.lease().unwrap().scratch_dir();
-        assert!(store.disk().stat(&scratch_dir).unwrap().is_some());
+        assert!(store.disk().stat(&scratch(&store)).unwrap().is_some());
     }
 }

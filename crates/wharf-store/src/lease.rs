@@ -35,11 +35,13 @@ pub(crate) struct Lease {
     /// Which of the idle ones it was.
     idle: Option<usize>,
     held: Mutex<HashSet<Root>>,
+    /// Whether it has its scratch directory.
+    scratch: Mutex<bool>,
     next_name: AtomicU64,
 }
 
 impl Lease {
-    /// Takes a lease and makes its scratch directory. The file is locked before it gets its place among the leases, so that
+    /// Takes a lease. The file is locked before it gets its place among the leases, so that
     /// nobody takes it for a dead one.
     pub(crate) fn take(disk: &Disk) -> Result<Self, StoreError> {
         loop {
@@ -58,7 +60,6 @@ impl Lease {
             };
             flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(disk.fail("lock", &aside))?;
             if disk.move_if_there(&aside, &place, false)? {
-                disk.make_dir(&aside)?;
                 return Ok(Self::new(name, file, None));
             }
         }
@@ -70,6 +71,7 @@ impl Lease {
             file,
             idle,
             held: Mutex::default(),
+            scratch: Mutex::default(),
             next_name: AtomicU64::new(0),
         }
     }
@@ -94,10 +96,15 @@ impl Lease {
             .map_err(disk.fail("write", &layout::file(LEASES, &self.name)))
     }
 
-    /// A place in the scratch directory that was never given before.
-    pub(crate) fn scratch(&self) -> String {
+    /// A place in the scratch directory that was never given before. Whoever only reads needs none, and no directory.
+    pub(crate) fn scratch(&self, disk: &Disk) -> Result<String, StoreError> {
+        let mut made = self.scratch.lock().unwrap_or_else(PoisonError::into_inner);
+        if !*made {
+            idle::scratch(disk, &self.name, self.idle)?;
+            *made = true;
+        }
         let number = self.next_name.fetch_add(1, Ordering::Relaxed);
-        format!("{WORK}/{}/{number}", self.name)
+        Ok(format!("{WORK}/{}/{number}", self.name))
     }
 
     /// The scratch directory.
@@ -108,10 +115,9 @@ impl Lease {
     /// Gives the lease up, for others to take over if its scratch directory is empty. Whether that is so; if not, it still has to be
     /// removed, with all that is in it, and then [`Lease::end`]ed.
     pub(crate) fn pass_on(&self, disk: &Disk) -> Result<bool, StoreError> {
-        Ok(
-            disk.list(&self.scratch_dir())?.is_empty()
-                && idle::keep(disk, &self.name, &self.file, self.idle)?,
-        )
+        let made = *self.scratch.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok((!made || disk.list(&self.scratch_dir())?.is_empty())
+            && idle::keep(disk, &self.name, &self.file, self.idle, made)?)
     }
 
     /// Ends the lease. The scratch directory must be gone.

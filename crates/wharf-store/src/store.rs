@@ -210,7 +210,7 @@ impl Store {
 
     /// [`Store::write_whole`] for what is not an object.
     pub(crate) fn publish(&self, place: &str, bytes: &[u8]) -> Result<(), StoreError> {
-        let aside = self.lease()?.scratch();
+        let aside = self.lease()?.scratch(self.disk())?;
         let mut file = self.disk().create(&aside)?;
         let written = file.write_all(bytes).map_err(self.disk().fail("write", place));
         written
@@ -254,7 +254,7 @@ fn complete(disk: &Disk) -> Result<(), StoreError> {
         disk.make_dir(directory)?;
     }
     let lease = Lease::take(disk)?;
-    let aside = lease.scratch();
+    let aside = lease.scratch(disk)?;
     let bytes = record::encode(&Format { requires: Vec::new() });
     disk.create(&aside)?
         .write_all(&bytes)

@@ -38,7 +38,7 @@ impl Drop for WorkDir {
 impl Store {
     /// A new, empty scratch directory of mode 0700.
     pub fn work_dir(&self) -> Result<WorkDir, StoreError> {
-        let place = self.lease()?.scratch();
+        let place = self.lease()?.scratch(self.disk())?;
         self.disk().make_dir(&place)?;
         Ok(WorkDir {
             path: self.disk().locate(&place),

@@ -78,7 +78,7 @@ impl BlobWriter {
 
     fn begin(&self) -> Result<Aside, BlobError> {
         self.store.boots()?;
-        let place = self.store.lease()?.scratch();
+        let place = self.store.lease()?.scratch(self.store.disk())?;
         Ok(Aside {
             file: self.store.disk().create(&place)?,
             place,

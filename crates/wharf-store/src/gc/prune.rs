@@ -87,7 +87,7 @@ fn remove_cache(store: &Store, place: &str) -> Result<bool, StoreError> {
         }
     }
     // From here on nobody finds it; who has one of its locks open sees that the file is at its place no more.
-    let aside = store.lease()?.scratch();
+    let aside = store.lease()?.scratch(store.disk())?;
     store.disk().rename(place, &aside)?;
     store.remove_tree(&store.disk().locate(&aside))?;
     Ok(true)
