@@ -179,9 +179,7 @@ fn heal<T>(
     for _ in 1..HEALING_ATTEMPTS {
         let losses = machine.store.losses();
         // A failed step cancels all others of its attempt, and those alone.
-        let attempt = Cancel::new();
-        let passed_on = attempt.clone();
-        let _hook = cancel.on_cancel(move || passed_on.cancel());
+        let attempt = cancel.child();
         let done = work(&attempt);
         let Err(error) = &done else { return done };
         if cancel.is_cancelled() || machine.store.losses() == losses {

@@ -22,7 +22,7 @@ use wharf_graph::{
     event::{self, BuildFinished, BuildStarted, Event, Outcome, Record},
 };
 use wharf_oci::Platform;
-use wharf_solver::{Cancel, Observer};
+use wharf_solver::Observer;
 use wharf_store::RecordWriter;
 
 use crate::{
@@ -68,8 +68,7 @@ pub(crate) fn run(global: &GlobalArgs, args: &BuildArgs) -> Result<ExitCode, Rep
     for warning in &requested.warnings {
         eprintln!("warning: {warning}");
     }
-    let cancel = Cancel::new();
-    interrupt::on_signal(&cancel);
+    let cancel = interrupt::on_signal();
     watcher.observe(started(&requested.build, args, &watcher.build));
     let observer: Arc<dyn Observer + Send + Sync> = Arc::clone(&watcher) as _;
     let result = build(&requested.build, &machine, &observer, &cancel);

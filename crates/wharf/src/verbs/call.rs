@@ -13,7 +13,7 @@ use wharf_build::{
 };
 use wharf_dockerfile::{Dockerfile, Source, Stage};
 use wharf_graph::{Outline, OutlineMount, event::Event};
-use wharf_solver::{Cancel, Observer};
+use wharf_solver::Observer;
 
 use super::{
     build::told,
@@ -41,8 +41,7 @@ pub(super) fn run(global: &GlobalArgs, args: &BuildArgs, call: Call) -> Result<E
     let requested = request(args)?;
     let local = local(global)?;
     let machine = machine(&local, &Choices::default())?;
-    let cancel = Cancel::new();
-    interrupt::on_signal(&cancel);
+    let cancel = interrupt::on_signal();
     let observer: Arc<dyn Observer + Send + Sync> = Arc::new(Warnings::default());
     let failed = |error: BuildError| told(error, None);
     let request = &requested.build;

@@ -16,7 +16,7 @@ use wharf_dockerfile::{
 };
 use wharf_graph::event::Event;
 use wharf_oci::Platform;
-use wharf_solver::{Cancel, Observer};
+use wharf_solver::Observer;
 
 use bases::StoredBases;
 
@@ -38,8 +38,7 @@ use crate::{
 pub(crate) fn run_for_build(global: &GlobalArgs, args: &BuildArgs, call: Call) -> Result<ExitCode, Report> {
     let requested = request(args)?;
     let machine = machine(&local(global)?, &Choices::default())?;
-    let cancel = Cancel::new();
-    interrupt::on_signal(&cancel);
+    let cancel = interrupt::on_signal();
     let observer: Arc<dyn Observer + Send + Sync> = Arc::new(Silent);
     let checked = wharf_build::check::check(&requested.build, &machine, &observer, &cancel);
     let checked = checked.map_err(|error| super::build::told(error, None))?;
