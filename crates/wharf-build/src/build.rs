@@ -352,31 +352,30 @@ pub(crate) fn resolve_bases(
     }
 }
 
-/// Asks for all bases at once: each is a wait for a network, or minutes of making it.
+/// Asks for all bases at once: each is a wait for a network, or minutes of making it. The last is asked for here, and mostly there is one.
 fn resolve_all(
-    wanted: Vec<BaseRequest>,
+    mut wanted: Vec<BaseRequest>,
     machine: &Machine,
     phases: &Phases<'_>,
 ) -> Vec<(BaseRequest, Result<BaseImage, ImageSourceError>)> {
+    let resolve = |request: BaseRequest| {
+        let name = format!("resolve {}", request.name);
+        let found = phases.phase(PhaseKind::Resolve, name, || {
+            machine.images.config(&request.source, &request.platform)
+        });
+        (request, found)
+    };
+    let last = wanted.pop();
     thread::scope(|scope| {
-        let resolve = |request: &BaseRequest| {
-            let name = format!("resolve {}", request.name);
-            phases.phase(PhaseKind::Resolve, name, || {
-                machine.images.config(&request.source, &request.platform)
-            })
-        };
         let asked: Vec<_> = wanted
             .into_iter()
-            .map(|request| {
-                scope.spawn(move || {
-                    let found = resolve(&request);
-                    (request, found)
-                })
-            })
+            .map(|request| scope.spawn(|| resolve(request)))
             .collect();
+        let last = last.map(&resolve);
         asked
             .into_iter()
             .map(|asked| asked.join().expect("asking does not panic"))
+            .chain(last)
             .collect()
     })
 }
