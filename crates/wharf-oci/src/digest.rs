@@ -43,13 +43,15 @@ impl Digest {
 
     /// A digest from 64 lower-case hex digits (no algorithm).
     pub fn from_hex(hex: &str) -> Result<Self, ParseDigestError> {
-        let error = || ParseDigestError(hex.to_owned());
-        if hex.len() != 64 {
-            return Err(error());
-        }
         let mut bytes = [0; 32];
-        for (byte, pair) in bytes.iter_mut().zip(hex.as_bytes().chunks_exact(2)) {
-            *byte = nibble(pair[0]).ok_or_else(error)? << 4 | nibble(pair[1]).ok_or_else(error)?;
+        let mut wrong = hex.len() != 64;
+        for (byte, pair) in bytes.iter_mut().zip(hex.as_bytes().as_chunks::<2>().0) {
+            let [high, low] = pair.map(|digit: u8| NIBBLES[usize::from(digit)]);
+            wrong |= (high | low) > 15;
+            *byte = high << 4 | low;
+        }
+        if wrong {
+            return Err(ParseDigestError(hex.to_owned()));
         }
         Ok(Self(bytes))
     }
@@ -57,13 +59,17 @@ impl Digest {
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
-fn nibble(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        _ => None,
+/// What each byte stands for as a hex digit; more than 15 if it is none. The digits are as good as random, and a branch on each is
+/// guessed wrong every other time.
+const NIBBLES: [u8; 256] = {
+    let mut nibbles = [u8::MAX; 256];
+    let mut value = 0;
+    while value < HEX.len() {
+        nibbles[HEX[value] as usize] = value as u8;
+        value += 1;
     }
-}
+    nibbles
+};
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -177,6 +183,13 @@ mod tests {
             "sha256:00".into(),
         ] {
             assert!(text.parse::<Digest>().is_err(), "{text}");
+        }
+        for wrong in ["/", ":", "`", "g", "A", "\u{7f}", "é"] {
+            for at in [0, 1, 62, 63] {
+                let mut text = hex.clone();
+                text.replace_range(at..=at, wrong);
+                assert!(Digest::from_hex(&text).is_err(), "{text}");
+            }
         }
     }
 }
