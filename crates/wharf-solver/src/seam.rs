@@ -37,6 +37,12 @@ pub trait Executor: Sync {
     /// interruption](StepError::is_interruption), or with the result if that is near.
     fn run(&self, task: &Task<'_, Self::Output>) -> Result<Self::Output, Self::Error>;
 
+    /// What a step gives, if that is known, or a matter of milliseconds; it is not looked up then. Asked before a thread is started for what
+    /// could be done meanwhile.
+    fn at_hand(&self, _: &Task<'_, Self::Output>) -> Result<Option<Self::Output>, Self::Error> {
+        Ok(None)
+    }
+
     /// How long the step is expected to take: decides who goes first, nothing else.
     fn estimate(&self, step: &Step) -> Duration {
         plan::estimate(step)

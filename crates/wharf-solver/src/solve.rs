@@ -105,14 +105,19 @@ where
                 state.stop();
             }
             if let Some((id, inputs)) = state.start(self.graph) {
-                self.hire(&mut state, scope);
+                let alone = state.startable() == 0;
                 drop(state);
                 let running = Running { solve: self, id };
-                let done = self.step(id, &inputs);
+                let done = if alone { None } else { self.at_hand(id, &inputs) };
+                let done = done.unwrap_or_else(|| {
+                    self.hire(scope);
+                    self.step(id, &inputs)
+                });
                 self.settle(id, done);
                 drop(running);
                 state = self.lock();
             } else if state.is_over() {
+                self.changed.notify_all();
                 return;
             } else {
                 state.idle += 1;
@@ -122,14 +127,26 @@ where
         }
     }
 
+    /// What a step gives that is as quick as the start of a thread for another one.
+    fn at_hand(&self, id: StepId, inputs: &[E::Output]) -> Option<Done<E::Output, E::Error>> {
+        let output = match self.executor.at_hand(&self.task(id, inputs)) {
+            Ok(output) => output?,
+            Err(error) => return Some(Done::Failed(error)),
+        };
+        self.observer.observe(Event::StepStarted {
+            step: id,
+            reason: None,
+        });
+        self.observer.observe(Event::StepFinished { step: id });
+        Some(Done::Output(output, None))
+    }
+
     /// Starts or wakes workers for what could start beside the step just taken. Most builds need one thread only.
-    fn hire<'scope>(
-        &'scope self,
-        state: &mut State<E::Output, E::Error>,
-        scope: &'scope thread::Scope<'scope, '_>,
-    ) {
+    fn hire<'scope>(&'scope self, scope: &'scope thread::Scope<'scope, '_>) {
+        let mut state = self.lock();
         let most = self.limits.steps.get() + self.limits.sources.get();
-        let lacking = state.startable().saturating_sub(state.idle);
+        let startable = state.startable();
+        let lacking = startable.saturating_sub(state.idle);
         for _ in 0..lacking.min(most.saturating_sub(state.workers)) {
             let worker = thread::Builder::new().stack_size(STACK);
             // Those that there are do the rest.
@@ -137,7 +154,7 @@ where
                 state.workers += 1;
             }
         }
-        if state.idle > 0 {
+        if startable > 0 && state.idle > 0 {
             self.changed.notify_all();
         }
     }
@@ -298,10 +315,11 @@ where
     C: Cache<Output = E::Output, Error = E::Error>,
 {
     fn drop(&mut self) {
+        self.solve.lock().leave(self.solve.graph.step(self.id));
+        // Who comes back from a step takes the next one, or finds that all is over, and wakes the others then.
         if thread::panicking() {
             self.solve.cancel.cancel();
+            self.solve.changed.notify_all();
         }
-        self.solve.lock().leave(self.solve.graph.step(self.id));
-        self.solve.changed.notify_all();
     }
 }

@@ -1,12 +1,13 @@
 //! The solver against a fake world: order, parallelism, failure, cancellation, equal steps.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     num::NonZeroUsize,
     sync::{
         Condvar, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
+    thread::{self, ThreadId},
     time::Duration,
 };
 
@@ -74,10 +75,11 @@ impl StepError for Fault {
 }
 
 /// A step's output is its name applied to its inputs. Names say what happens: `fail…` fails, `slow…` waits for the cancellation,
-/// `meet…` waits until all such steps run at once; what stands before a `#` is the key.
+/// `meet…` waits until all such steps run at once, `here…` is at hand; what stands before a `#` is the key.
 #[derive(Default)]
 struct World {
     runs: Mutex<Vec<String>>,
+    threads: Mutex<HashSet<ThreadId>>,
     running: AtomicUsize,
     most_running: AtomicUsize,
     meeting: (Mutex<usize>, Condvar),
@@ -123,7 +125,14 @@ impl Executor for World {
         Ok(Some(ExactKey(Digest::of(text.as_bytes()))))
     }
 
+    fn at_hand(&self, task: &Task<'_, String>) -> Result<Option<String>, Fault> {
+        self.threads.lock().unwrap().insert(thread::current().id());
+        let name = task.step.name.as_str();
+        Ok(name.contains("here").then(|| format!("{name}()")))
+    }
+
     fn run(&self, task: &Task<'_, String>) -> Result<String, Fault> {
+        self.threads.lock().unwrap().insert(thread::current().id());
         let running = self.running.fetch_add(1, Ordering::SeqCst) + 1;
         self.most_running.fetch_max(running, Ordering::SeqCst);
         let name = task.step.name.as_str();
@@ -477,4 +486,28 @@ fn a_panic_is_passed_on() {
         .is_ok()
     });
     assert!(result.is_err());
+}
+
+#[test]
+fn what_is_at_hand_starts_no_thread() {
+    let world = World::default();
+    let lines: &[Line<'_>] = &[
+        ("here1", &[]),
+        ("here2", &[]),
+        ("here3", &[]),
+        ("all", &[0, 1, 2]),
+    ];
+    let outputs = run(&world, lines, 3, 4).unwrap().outputs;
+    assert_eq!(outputs[3].as_deref(), Some("all(here1(),here2(),here3())"));
+    // The last is alone, and done like any other.
+    assert_eq!(world.runs(), ["all", "here3"]);
+    assert_eq!(world.threads.lock().unwrap().len(), 1);
+    let events = world.events.lock().unwrap();
+    let ended = |step| {
+        events
+            .iter()
+            .filter(|event| matches!(event, Event::StepFinished { step: ended } if *ended == StepId(step)))
+            .count()
+    };
+    assert_eq!([0, 1, 2, 3].map(ended), [1; 4]);
 }

@@ -11,7 +11,7 @@ use std::{
 };
 
 use wharf_dockerfile::patterns::{IgnoreFileError, PatternMatcher, parse_ignore_file};
-use wharf_store::{Store, StoreError};
+use wharf_store::{StatCache, Store, StoreError};
 
 pub use files::ContextFiles;
 pub use scan::{Scan, ScanError, scan};
@@ -99,8 +99,21 @@ impl Context {
 
     /// Reads the part of the context that `paths` name.
     pub fn scan(&self, store: &Store, paths: &BTreeSet<String>) -> Result<Scan, ContextError> {
-        let cache = store.stat_cache(&self.directory)?;
-        let scan = scan(&self.directory, &self.ignored, &Wanted::of(paths), &cache)?;
+        self.scan_with(&store.stat_cache(&self.directory)?, paths)
+    }
+
+    /// The same, if it is a matter of milliseconds by what is known of the context.
+    pub fn scan_if_small(
+        &self,
+        store: &Store,
+        paths: &BTreeSet<String>,
+    ) -> Result<Option<Scan>, ContextError> {
+        let cache = store.small_stat_cache(&self.directory)?;
+        cache.map(|cache| self.scan_with(&cache, paths)).transpose()
+    }
+
+    fn scan_with(&self, cache: &StatCache, paths: &BTreeSet<String>) -> Result<Scan, ContextError> {
+        let scan = scan(&self.directory, &self.ignored, &Wanted::of(paths), cache)?;
         cache.save()?;
         Ok(scan)
     }

@@ -130,6 +130,21 @@ impl Executor for Engine {
         output.makers = maker::makers_of(task, &output);
         Ok(output)
     }
+
+    fn at_hand(&self, task: &Task<'_, StepOutput>) -> Result<Option<StepOutput>, StepFailure> {
+        let Op::Source(source) = &task.step.op else {
+            return Ok(None);
+        };
+        let root = self.sources.at_hand(source, &task.step.platform)?;
+        Ok(root.map(|root| {
+            let mut output = StepOutput {
+                root,
+                ..StepOutput::default()
+            };
+            output.makers = maker::makers_of(task, &output);
+            output
+        }))
+    }
 }
 
 impl Engine {

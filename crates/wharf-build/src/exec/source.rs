@@ -6,12 +6,13 @@ use std::{
 };
 
 use wharf_graph::{ContextName, ContextSource, Source};
+use wharf_oci::Platform;
 use wharf_solver::Task;
 use wharf_store::{Store, StoreError};
 
 use super::StepOutput;
 use crate::{
-    context::{Context, ContextError, ContextFiles},
+    context::{Context, ContextError, ContextFiles, Scan},
     credentials::Credentials,
     image_source::{ImageSourceError, Images},
     net::Network,
@@ -98,11 +99,40 @@ impl SourceRoots {
         })
     }
 
+    /// The root that a source stands for, if all of it is here, or as good as that.
+    pub fn at_hand(&self, source: &Source, platform: &Platform) -> Result<Option<Root>, SourceFailure> {
+        Ok(match source {
+            Source::Scratch => Some(Root::empty()),
+            Source::Image(image) => self.images.image_at_hand(image)?,
+            Source::OciLayout(layout) => self.images.layout_at_hand(layout, platform)?,
+            Source::Context(context) => self.small_context(context)?,
+            Source::Base(_) | Source::Http(_) | Source::Git(_) => None,
+        })
+    }
+
     fn context(&self, source: &ContextSource) -> Result<Root, SourceFailure> {
+        let found = self.scanned(source, |context| {
+            context.scan(&self.store, &source.paths).map(Some)
+        })?;
+        Ok(found.expect("a scan finds something"))
+    }
+
+    fn small_context(&self, source: &ContextSource) -> Result<Option<Root>, SourceFailure> {
+        self.scanned(source, |context| {
+            context.scan_if_small(&self.store, &source.paths)
+        })
+    }
+
+    /// What was scanned in this build, else what `scan` finds.
+    fn scanned(
+        &self,
+        source: &ContextSource,
+        scan: impl FnOnce(&Context) -> Result<Option<Scan>, ContextError>,
+    ) -> Result<Option<Root>, SourceFailure> {
         let mut scanned = self.scanned.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (source.name.clone(), source.paths.clone());
         if let Some(root) = scanned.get(&key) {
-            return Ok(root.clone());
+            return Ok(Some(root.clone()));
         }
         let context = self.contexts.get(&source.name).ok_or_else(|| {
             SourceFailure::NoContext(match &source.name {
@@ -110,10 +140,12 @@ impl SourceRoots {
                 ContextName::Named(name) => name.clone(),
             })
         })?;
-        let scan = context.scan(&self.store, &source.paths)?;
+        let Some(scan) = scan(context)? else {
+            return Ok(None);
+        };
         self.files.add(&context.directory, scan.contents);
         let root = Root::in_memory(scan.tree);
         scanned.insert(key, root.clone());
-        Ok(root)
+        Ok(Some(root))
     }
 }

@@ -48,6 +48,15 @@ impl Images {
         Ok(layout.find(source, platform)?.0)
     }
 
+    /// The files of a layout's image, if it was unpacked before.
+    pub fn layout_at_hand(
+        &self,
+        source: &LayoutSource,
+        platform: &Platform,
+    ) -> Result<Option<Root>, ImageSourceError> {
+        Ok(self.known_root(&self.layout_digest(source, platform)?)?)
+    }
+
     /// The files of a layout's image.
     pub fn layout(&self, source: &LayoutSource, platform: &Platform) -> Result<Root, ImageSourceError> {
         let layout = Layout {

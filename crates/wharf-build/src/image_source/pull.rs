@@ -192,6 +192,14 @@ impl Images {
         })
     }
 
+    /// The files of a registry's image, if they are here and it is known that it is this image.
+    pub fn image_at_hand(&self, image: &ImageSource) -> Result<Option<Root>, ImageSourceError> {
+        Ok(match image.digest {
+            Some(digest) if self.store.contains(&digest)? => self.known_root(&digest)?,
+            _ => None,
+        })
+    }
+
     /// The files of a registry's image.
     pub fn pull(
         &self,

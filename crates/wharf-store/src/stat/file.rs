@@ -11,6 +11,11 @@ const MAGIC: &[u8; 8] = b"whrfsta\x01";
 const HEADER: usize = 8 + 32;
 const RECORD: usize = 88;
 
+/// How long a stat cache with so many entries is.
+pub(super) const fn length(entries: u64) -> u64 {
+    HEADER as u64 + entries * RECORD as u64
+}
+
 /// The bytes of a stat cache.
 pub(super) fn encode(entries: &[Known]) -> Vec<u8> {
     let mut bytes = vec![0; HEADER];

@@ -121,7 +121,22 @@ impl Before {
     }
 }
 
+/// A context with as many entries, which hold as many bytes, is walked and hashed in some milliseconds.
+const SMALL_ENTRIES: u64 = 512;
+const SMALL_BYTES: u64 = 8 << 20;
+
 impl Store {
+    /// The stat cache of the context at `root`, if that was read before and was small.
+    pub fn small_stat_cache(&self, root: &Path) -> Result<Option<StatCache>, StoreError> {
+        let stat = self.disk().stat(&place(root))?;
+        if stat.is_none_or(|stat| stat.st_size as u64 > file::length(SMALL_ENTRIES)) {
+            return Ok(None);
+        }
+        let cache = self.stat_cache(root)?;
+        let bytes: u64 = cache.before.values().map(|before| before.known.stat.size).sum();
+        Ok((!cache.before.is_empty() && bytes <= SMALL_BYTES).then_some(cache))
+    }
+
     /// The stat cache of the context at `root`, to be opened before the first file is stat'ed. On a network file system, one that
     /// remembers nothing beyond this run.
     pub fn stat_cache(&self, root: &Path) -> Result<StatCache, StoreError> {
@@ -241,6 +256,34 @@ mod tests {
         let cache = store.stat_cache(scratch.path()).unwrap();
         assert_eq!(cache.get(&stat(0)), None);
         assert!(cache.get(&stat(1)).is_some() && cache.get(&stat(2)).is_some());
+    }
+
+    #[test]
+    fn what_is_known_says_how_large_a_context_is() {
+        for (entries, size, small) in [
+            (0, 0, false),
+            (1, SMALL_BYTES, true),
+            (1, SMALL_BYTES + 1, false),
+            (SMALL_ENTRIES, 1, true),
+            (SMALL_ENTRIES + 1, 0, false),
+        ] {
+            let (scratch, store) = testing::store();
+            let cache = store.stat_cache(scratch.path()).unwrap();
+            for inode in 0..entries {
+                let stat = FileStat {
+                    inode,
+                    size,
+                    ..stat_at(Mtime {
+                        secs: 1_000_000,
+                        nanos: 1,
+                    })
+                };
+                cache.insert(&stat, Digest::of(b""));
+            }
+            cache.save().unwrap();
+            let found = store.small_stat_cache(scratch.path()).unwrap();
+            assert_eq!(found.is_some(), small, "{entries} entries of {size} bytes");
+        }
     }
 
     #[test]
