@@ -3,17 +3,30 @@
 //! The name keeps the results of many projects with equal steps apart. It is the same on every machine that has a clone, wherever that
 //! lies; it is never trusted for a hit.
 
-use std::path::{Path, PathBuf};
+use std::{
+    ffi::OsStr,
+    path::{Path, PathBuf},
+};
 
 use crate::request::{BuildRequest, ContextSource, DockerfileSource};
 
 /// `context:Dockerfile`.
 pub fn name(request: &BuildRequest) -> String {
-    format!(
-        "{}:{}",
-        context_name(&request.context),
-        dockerfile_name(&request.dockerfile)
-    )
+    let context = context_name(&request.context);
+    let dockerfile = match name_in(&request.context, &request.dockerfile) {
+        Some(name) => Path::new(&context).join(name).to_string_lossy().into_owned(),
+        None => dockerfile_name(&request.dockerfile),
+    };
+    format!("{context}:{dockerfile}")
+}
+
+/// What the Dockerfile is called in the context's directory, if it lies there: then the two are in one repository.
+fn name_in<'r>(context: &ContextSource, dockerfile: &'r DockerfileSource) -> Option<&'r OsStr> {
+    let (ContextSource::Directory(directory), DockerfileSource::File(path)) = (context, dockerfile) else {
+        return None;
+    };
+    let is_file = || path.symlink_metadata().is_ok_and(|found| found.is_file());
+    (path.parent() == Some(directory) && is_file()).then(|| path.file_name())?
 }
 
 fn context_name(context: &ContextSource) -> String {
@@ -68,6 +81,33 @@ mod tests {
             Path::new(&in_repository(&outside)),
             outside.canonicalize().unwrap()
         );
+    }
+
+    #[test]
+    fn a_dockerfile_in_the_context_is_named_with_it() {
+        let scratch = tempfile::tempdir().unwrap();
+        let directory = scratch.path();
+        std::fs::create_dir(directory.join("sub")).unwrap();
+        for file in ["Dockerfile", "sub/Dockerfile"] {
+            std::fs::write(directory.join(file), "FROM scratch").unwrap();
+        }
+        std::os::unix::fs::symlink("sub/Dockerfile", directory.join("link")).unwrap();
+        let context = ContextSource::Directory(directory.to_owned());
+        for (file, named) in [
+            ("Dockerfile", true),
+            ("sub/Dockerfile", false),
+            ("link", false),
+            ("missing", false),
+        ] {
+            let path = directory.join(file);
+            let dockerfile = DockerfileSource::File(path.clone());
+            let name = name_in(&context, &dockerfile);
+            assert_eq!(name, named.then_some(OsStr::new(file)), "{file}");
+            if let Some(name) = name {
+                let joined = Path::new(&context_name(&context)).join(name);
+                assert_eq!(joined, Path::new(&in_repository(&path)));
+            }
+        }
     }
 
     #[test]
