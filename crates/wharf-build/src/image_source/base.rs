@@ -13,11 +13,11 @@ use wharf_base::{
     apt::architecture,
 };
 use wharf_graph::{
-    BaseImage,
+    BaseImage, LayoutSource,
     event::{self, Event, PhaseFinished, PhaseId, PhaseKind, PhaseStarted},
 };
 use wharf_oci::{
-    Digest, Hasher, Platform,
+    Digest, Hasher, Manifest, Platform,
     config::{History, ImageConfig},
 };
 use wharf_solver::{Cancel, Observer};
@@ -420,6 +420,8 @@ pub(super) struct Project {
     pub(super) cancel: Cancel,
     pub(super) from: FromLock,
     pub(super) made: std::collections::BTreeMap<(String, String), Arc<Base>>,
+    /// By layout and platform.
+    pub(super) layouts: std::collections::BTreeMap<(LayoutSource, String), (Digest, Arc<Manifest>)>,
 }
 
 impl Default for Project {
@@ -432,6 +434,7 @@ impl Default for Project {
             cancel: Cancel::new(),
             from: FromLock::default(),
             made: std::collections::BTreeMap::new(),
+            layouts: std::collections::BTreeMap::new(),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::{
     fs::{self, File},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use wharf_graph::LayoutSource;
@@ -24,10 +25,8 @@ impl Images {
         source: &LayoutSource,
         platform: &Platform,
     ) -> Result<Resolved, ImageSourceError> {
-        let layout = Layout {
-            path: PathBuf::from(&source.path),
-        };
-        let (digest, manifest) = layout.find(source, platform)?;
+        let layout = Layout::of(source);
+        let (digest, manifest) = self.found_in_layout(source, platform)?;
         layout.bring(self, &digest, None)?;
         layout.bring(self, &manifest.config.digest, Some(manifest.config.size))?;
         Ok(Resolved {
@@ -42,10 +41,24 @@ impl Images {
         source: &LayoutSource,
         platform: &Platform,
     ) -> Result<Digest, ImageSourceError> {
-        let layout = Layout {
-            path: PathBuf::from(&source.path),
-        };
-        Ok(layout.find(source, platform)?.0)
+        Ok(self.found_in_layout(source, platform)?.0)
+    }
+
+    /// What a layout has for the platform, looked for once in a build: configuration and files are those of one image, whoever writes to
+    /// the layout meanwhile.
+    fn found_in_layout(
+        &self,
+        source: &LayoutSource,
+        platform: &Platform,
+    ) -> Result<(Digest, Arc<Manifest>), ImageSourceError> {
+        let key = (source.clone(), platform.to_string());
+        if let Some(found) = self.project().layouts.get(&key) {
+            return Ok(found.clone());
+        }
+        let (digest, manifest) = Layout::of(source).find(source, platform)?;
+        let found = (digest, Arc::new(manifest));
+        self.project().layouts.insert(key, found.clone());
+        Ok(found)
     }
 
     /// The files of a layout's image, if it was unpacked before.
@@ -59,10 +72,8 @@ impl Images {
 
     /// The files of a layout's image.
     pub fn layout(&self, source: &LayoutSource, platform: &Platform) -> Result<Root, ImageSourceError> {
-        let layout = Layout {
-            path: PathBuf::from(&source.path),
-        };
-        let (digest, manifest) = layout.find(source, platform)?;
+        let layout = Layout::of(source);
+        let (digest, manifest) = self.found_in_layout(source, platform)?;
         if let Some(root) = self.known_root(&digest)? {
             return Ok(root);
         }
@@ -79,6 +90,12 @@ struct Layout {
 }
 
 impl Layout {
+    fn of(source: &LayoutSource) -> Self {
+        Self {
+            path: PathBuf::from(&source.path),
+        }
+    }
+
     fn find(
         &self,
         source: &LayoutSource,

@@ -92,6 +92,7 @@ impl Images {
             cancel: cancel.clone(),
             from: FromLock::default(),
             made: BTreeMap::new(),
+            layouts: BTreeMap::new(),
         };
     }
 
