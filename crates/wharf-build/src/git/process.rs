@@ -154,9 +154,9 @@ mod tests {
 
     #[test]
     fn whoever_says_something_has_more_time() {
-        let script = "for second in 1 2 3 4; do sleep 0.5; echo . >&2; done";
-        let (ended, _) = ended(script, Duration::from_millis(1500), &Cancel::new());
-        assert!(matches!(ended, Ended::Alone(output) if output.stderr.len() == 8));
+        let script = "for second in 1 2 3 4 5 6 7 8 9; do sleep 0.5; echo . >&2; done";
+        let (ended, _) = ended(script, Duration::from_secs(4), &Cancel::new());
+        assert!(matches!(ended, Ended::Alone(output) if output.stderr.len() == 18));
     }
 
     #[test]
