@@ -24,7 +24,7 @@ use wharf_tree::{Entry, Name, Node as TreeNode, readset::Kind};
 
 use crate::{
     attributes::nothing,
-    follow::{Follow, give_way},
+    follow::Follow,
     health::Waiting,
     inodes::ROOT,
     nodes::Node,
@@ -211,7 +211,7 @@ impl Filesystem for LargeFs {
         let (place, node) = match self.find(parent, name) {
             Ok(Some(found)) => found,
             Ok(None) => {
-                let _turn = give_way();
+                let _turn = self.tree.follow.give_way();
                 return reply.entry_with_ttls(&Duration::ZERO, &FOREVER, &nothing(), Generation(0));
             }
             Err(errno) => return reply.error(errno),
@@ -229,7 +229,7 @@ impl Filesystem for LargeFs {
             FOREVER
         };
         if let Some(reply) = reply {
-            let _turn = give_way();
+            let _turn = self.tree.follow.give_way();
             reply.entry_with_ttls(&known, &FOREVER, &self.attributes(place, &node), Generation(0));
         }
     }

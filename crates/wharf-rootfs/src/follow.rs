@@ -4,16 +4,23 @@
 //! who asked on the next idle one: interrupts to sleeping processors, which in a virtual machine cost more than the answers. So a
 //! thread of the server goes where its asker is, and sends its answer under `SCHED_IDLE` (sched(7)): a processor on which nothing else
 //! runs is as good as an idle one then, and the asker is woken there and goes first. Until it answers, the thread is one like all
-//! others: nobody waits for it longer than before. Several who ask in turns are no one to follow.
+//! others. Several who ask in turns are no one to follow.
+//!
+//! Where all processors are busy, a thread that gives way may wait for milliseconds until it gets one again, and requests wait with it. So
+//! this is done only while fewer threads want to run than there are processors, which is asked each time.
 //!
 //! Who has neither `CAP_SYS_NICE` nor `RLIMIT_NICE` cannot come back from `SCHED_IDLE`, and leaves all to the scheduler. This is for speed only:
 //! errors change nothing.
 
 use std::{
     cell::Cell,
+    fs::File,
     io,
-    os::fd::OwnedFd,
-    sync::{Mutex, OnceLock, PoisonError},
+    os::{fd::OwnedFd, unix::fs::FileExt},
+    sync::{
+        Mutex, OnceLock, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
     thread,
 };
 
@@ -38,20 +45,19 @@ struct Ways {
     processes: OwnedFd,
     /// Where the threads may run.
     home: CpuSet,
+    /// `/proc/loadavg`, which says how many threads want to run.
+    load: File,
     watch: Mutex<Watch>,
 }
+
+/// How many threads of this process have given way and not been on a processor since.
+static GIVEN: AtomicU32 = AtomicU32::new(0);
 
 impl Follow {
     /// Looks askers up in `processes`, a procfs of the pid namespace in which the mount was made; goes nowhere that the calling thread
     /// may not go.
     pub(crate) fn new(processes: Option<OwnedFd>) -> Self {
-        let home = sched_getaffinity(None).ok().filter(|home| home.count() > 1);
-        let may = processes.zip(home).filter(|_| may_give_way());
-        Self(may.map(|(processes, home)| Ways {
-            processes,
-            home,
-            watch: Mutex::new(Watch::BEGIN),
-        }))
+        Self(processes.and_then(Ways::new))
     }
 
     /// To be told of every request, before it is answered: until then the asker stays where he is. Nobody (0) is somebody whom the pid
@@ -61,6 +67,14 @@ impl Follow {
             return;
         };
         ways.bind(ways.place(thread));
+    }
+
+    /// This thread gives way to whom it follows until the result is dropped. Nothing that may take long belongs there.
+    pub(crate) fn give_way(&self) -> GivesWay {
+        let follows = self.0.as_ref().filter(|_| BOUND.get().is_some());
+        let gives = follows.is_some_and(|ways| ways.is_calm() && set_policy(libc::SCHED_IDLE).is_ok());
+        GIVEN.fetch_add(u32::from(gives), Ordering::Relaxed);
+        GivesWay(gives)
     }
 
     /// Does what may take long or start threads, which would inherit that this one is bound.
@@ -77,6 +91,25 @@ impl Follow {
 }
 
 impl Ways {
+    fn new(processes: OwnedFd) -> Option<Self> {
+        let home = sched_getaffinity(None).ok().filter(|home| home.count() > 1)?;
+        may_give_way().then_some(())?;
+        Some(Self {
+            processes,
+            home,
+            load: File::open("/proc/loadavg").ok()?,
+            watch: Mutex::new(Watch::BEGIN),
+        })
+    }
+
+    /// Whether a processor has nothing to do, beside those threads that have given way.
+    fn is_calm(&self) -> bool {
+        let mut text = [0; 64];
+        let length = self.load.read_at(&mut text, 0).unwrap_or(0);
+        running(&text[..length])
+            .is_some_and(|running| running.saturating_sub(GIVEN.load(Ordering::Relaxed)) < self.home.count())
+    }
+
     /// Where this asker is, as far as anybody has looked.
     fn place(&self, thread: u32) -> Option<usize> {
         let mut watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
@@ -104,11 +137,6 @@ impl Ways {
     }
 }
 
-/// This thread gives way to whom it follows until the result is dropped. Nothing that may take long belongs there.
-pub(crate) fn give_way() -> GivesWay {
-    GivesWay(BOUND.get().is_some() && set_policy(libc::SCHED_IDLE).is_ok())
-}
-
 /// A thread that gives way to others.
 pub(crate) struct GivesWay(bool);
 
@@ -117,6 +145,7 @@ impl Drop for GivesWay {
         if self.0 {
             // It was tried that this is allowed.
             let _ = set_policy(libc::SCHED_OTHER);
+            GIVEN.fetch_sub(1, Ordering::Relaxed);
         }
     }
 }
@@ -202,6 +231,13 @@ impl Watch {
     }
 }
 
+/// How many threads want to run, by proc_loadavg(5).
+fn running(load: &[u8]) -> Option<u32> {
+    let threads = load.split(u8::is_ascii_whitespace).nth(3)?;
+    let running = threads.split(|byte| *byte == b'/').next()?;
+    std::str::from_utf8(running).ok()?.parse().ok()
+}
+
 /// On which processor a sleeping thread was last.
 fn processor_of(thread: u32, processes: &OwnedFd) -> Option<usize> {
     let mut text = [0; 1024];
@@ -224,7 +260,7 @@ fn processor(stat: &[u8]) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use std::{fs::File, sync::mpsc};
+    use std::sync::mpsc;
 
     use super::*;
 
@@ -239,6 +275,13 @@ mod tests {
         check("12 (sh) S 1 2".into(), None);
         check("12 sh".into(), None);
         check(String::new(), None);
+    }
+
+    #[test]
+    fn reads_how_many_want_to_run() {
+        assert_eq!(running(b"0.09 1.26 1.75 3/104 30161\n"), Some(3));
+        assert_eq!(running(b"0.09 1.26 1.75"), None);
+        assert_eq!(running(b""), None);
     }
 
     /// What becomes of requests by the threads of these numbers.
@@ -300,14 +343,15 @@ mod tests {
             assert!(now().is_set(processor) && now().count() == 1);
             assert_eq!(follow.unbound(now), home);
             assert_eq!(now().count(), 1);
-            let turn = give_way();
-            assert_eq!(policy(), libc::SCHED_IDLE);
+            // Not on a busy machine, and a test shall pass there too.
+            let turn = follow.give_way();
+            assert_eq!(policy() == libc::SCHED_IDLE, turn.0);
             drop(turn);
             assert_eq!(policy(), libc::SCHED_OTHER);
         }
         (0..64).for_each(|number| follow.asked_by(1 + number % 2));
         assert_eq!(now(), home);
-        let _turn = give_way();
+        let _turn = follow.give_way();
         assert_eq!(policy(), libc::SCHED_OTHER, "to nobody");
     }
 

@@ -29,7 +29,7 @@ use wharf_tree::{Entry, Name, Node as TreeNode, TreePath, readset::Kind};
 use crate::{
     attributes::{attributes, nothing},
     contents::Contents,
-    follow::{Follow, GivesWay, give_way},
+    follow::{Follow, GivesWay},
     health::{Health, Waiting},
     listing::Listings,
     nodes::{Node, Nodes},
@@ -132,7 +132,7 @@ impl TreeFs {
     /// For a request that is answered at once.
     pub(crate) fn turn(&self, request: &Request) -> GivesWay {
         self.follow.asked_by(request.pid());
-        give_way()
+        self.follow.give_way()
     }
 
     /// The node of a request, or the error to answer it with.
@@ -170,7 +170,7 @@ impl TreeFs {
                 .open(digest, &self.follow)?
                 .read_exact_at(bytes, offset)?;
             if let Some(Waiting::Data(reply)) = parked.take() {
-                let _turn = give_way();
+                let _turn = self.follow.give_way();
                 reply.data(bytes);
             }
             Ok(())
