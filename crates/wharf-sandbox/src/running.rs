@@ -18,7 +18,7 @@ use crate::{
     net::Links,
 };
 
-/// A process that was started. The order of calls: [`fuse_fd`](Self::fuse_fd) and [`served`](Self::served) when its root is a FUSE
+/// A process that was started. The order of calls: [`fuse`](Self::fuse) and [`served`](Self::served) when its root is a FUSE
 /// one, then [`ready`](Self::ready) if wanted, then [`wait`](Self::wait). Dropped before its end, it is killed, with everything
 /// that it started.
 #[derive(Debug)]

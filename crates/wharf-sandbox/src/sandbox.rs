@@ -105,7 +105,7 @@ impl Sandbox {
         self.procfs_refused.load(Ordering::Relaxed)
     }
 
-    /// Starts a process; returns when its surroundings stand. With a FUSE root it returns earlier, and [`Running::fuse_fd`] and
+    /// Starts a process; returns when its surroundings stand. With a FUSE root it returns earlier, and [`Running::fuse`] and
     /// [`Running::served`] are to be called.
     ///
     /// # Errors

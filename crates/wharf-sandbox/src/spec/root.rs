@@ -9,7 +9,7 @@ use super::raw;
 /// What becomes `/`. `upper` and `work` are empty directories of one file system, made by the caller and removed by it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Root {
-    /// An overlay over a FUSE file system that the caller serves (see [`Running::fuse_fd`](crate::Running::fuse_fd)).
+    /// An overlay over a FUSE file system that the caller serves (see [`Running::fuse`](crate::Running::fuse)).
     FuseOverlay {
         /// What the process writes.
         #[serde(with = "raw")]
