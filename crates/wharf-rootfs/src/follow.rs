@@ -102,12 +102,10 @@ impl Ways {
         })
     }
 
-    /// Whether a processor has nothing to do, beside those threads that have given way.
     fn is_calm(&self) -> bool {
         let mut text = [0; 64];
         let length = self.load.read_at(&mut text, 0).unwrap_or(0);
-        running(&text[..length])
-            .is_some_and(|running| running.saturating_sub(GIVEN.load(Ordering::Relaxed)) < self.home.count())
+        is_calm(&text[..length], GIVEN.load(Ordering::Relaxed), self.home.count())
     }
 
     /// Where this asker is, as far as anybody has looked.
@@ -231,6 +229,12 @@ impl Watch {
     }
 }
 
+/// Whether one of so many processors has nothing to do, by what proc_loadavg(5) tells, beside threads that have given way: the one that
+/// asks is on a processor itself.
+fn is_calm(load: &[u8], given: u32, processors: u32) -> bool {
+    running(load).is_some_and(|running| running.saturating_sub(given) < processors)
+}
+
 /// How many threads want to run, by proc_loadavg(5).
 fn running(load: &[u8]) -> Option<u32> {
     let threads = load.split(u8::is_ascii_whitespace).nth(3)?;
@@ -282,6 +286,25 @@ mod tests {
         assert_eq!(running(b"0.09 1.26 1.75 3/104 30161\n"), Some(3));
         assert_eq!(running(b"0.09 1.26 1.75"), None);
         assert_eq!(running(b""), None);
+    }
+
+    #[test]
+    fn gives_way_only_while_a_processor_is_idle() {
+        let load = |running: u32| format!("0.09 1.26 1.75 {running}/104 30161\n");
+        for (running, given, processors, calm) in [
+            (1, 0, 2, true),
+            (2, 0, 2, false),
+            (2, 1, 2, true),
+            (3, 0, 2, false),
+            (3, 1, 2, false),
+            (63, 0, 64, true),
+            (64, 0, 64, false),
+            (1, 3, 2, true),
+        ] {
+            let found = is_calm(load(running).as_bytes(), given, processors);
+            assert_eq!(found, calm, "{running} running, {given} given, {processors}");
+        }
+        assert!(!is_calm(b"", 0, 2), "where nobody knows");
     }
 
     /// What becomes of requests by the threads of these numbers.
