@@ -94,7 +94,7 @@ impl Certificates {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StepCa {
     /// Name under [`DIRECTORY`] → content.
-    pub files: BTreeMap<&'static str, Vec<u8>>,
+    pub files: BTreeMap<&'static str, Arc<[u8]>>,
     /// Variables, for those that the Dockerfile does not set.
     pub env: Vec<(&'static str, String)>,
 }
@@ -136,10 +136,10 @@ impl StepCa {
     }
 
     fn from_parts(bundle: &[u8], added: &[u8]) -> Self {
-        let merged = if contains(bundle, added) {
-            bundle.to_vec()
+        let merged: Arc<[u8]> = if contains(bundle, added) {
+            bundle.into()
         } else {
-            [bundle, b"\n", added].concat()
+            [bundle, b"\n", added].concat().into()
         };
         let bundle_path = format!("{DIRECTORY}/ca-bundle.pem");
         // Debian's wget asks GnuTLS, which knows no variable.
@@ -157,15 +157,15 @@ impl StepCa {
         let added = if added.is_empty() {
             merged.clone()
         } else {
-            added.to_vec()
+            added.into()
         };
         Self {
             files: BTreeMap::from([
-                (KEYSTORE, jks::from_pem(&merged)),
+                (KEYSTORE, jks::from_pem(&merged).into()),
                 ("ca-bundle.pem", merged),
                 ("added.pem", added),
-                ("apt.conf", apt),
-                ("wgetrc", wget),
+                ("apt.conf", apt.into()),
+                ("wgetrc", wget.into()),
             ]),
             env,
         }
@@ -212,10 +212,10 @@ mod tests {
     #[test]
     fn an_added_certificate_is_in_the_bundle_once() {
         let once = StepCa::from_parts(PUBLIC, OWN);
-        assert_eq!(once.files["ca-bundle.pem"], [PUBLIC, b"\n", OWN].concat());
+        assert_eq!(*once.files["ca-bundle.pem"], [PUBLIC, b"\n", OWN].concat());
         let merged_already = [PUBLIC, OWN].concat();
         assert_eq!(
-            StepCa::from_parts(&merged_already, OWN).files["ca-bundle.pem"],
+            *StepCa::from_parts(&merged_already, OWN).files["ca-bundle.pem"],
             merged_already
         );
     }

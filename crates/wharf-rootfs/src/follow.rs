@@ -7,7 +7,7 @@
 //! others. Several who ask in turns are no one to follow.
 //!
 //! Where all processors are busy, a thread that gives way may wait for milliseconds until it gets one again, and requests wait with it. So
-//! this is done only while fewer threads want to run than there are processors, which is asked each time.
+//! this is done only while fewer threads want to run than there are processors, which is asked again and again.
 //!
 //! Who has neither `CAP_SYS_NICE` nor `RLIMIT_NICE` cannot come back from `SCHED_IDLE`, and leaves all to the scheduler. This is for speed only:
 //! errors change nothing.
@@ -19,14 +19,14 @@ use std::{
     os::{fd::OwnedFd, unix::fs::FileExt},
     sync::{
         Mutex, OnceLock, PoisonError,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicU32, AtomicU64, Ordering},
     },
     thread,
+    time::Instant,
 };
 
 use rustix::{
     fs::{Mode, OFlags, openat},
-    io::read,
     thread::{CpuSet, sched_getaffinity, sched_setaffinity},
 };
 
@@ -47,8 +47,15 @@ struct Ways {
     home: CpuSet,
     /// `/proc/loadavg`, which says how many threads want to run.
     load: File,
+    /// When the session began.
+    begin: Instant,
+    /// When somebody looked there last, in microseconds of the session, and in the lowest bit whether it was calm.
+    last_look: AtomicU64,
     watch: Mutex<Watch>,
 }
+
+/// For how many microseconds a look at the load is believed: some requests, and less than the scheduler lets a thread wait.
+const CALM_FOR: u64 = 150;
 
 /// How many threads of this process have given way and not been on a processor since.
 static GIVEN: AtomicU32 = AtomicU32::new(0);
@@ -98,23 +105,38 @@ impl Ways {
             processes,
             home,
             load: File::open("/proc/loadavg").ok()?,
-            watch: Mutex::new(Watch::BEGIN),
+            begin: Instant::now(),
+            last_look: AtomicU64::new(0),
+            watch: Mutex::default(),
         })
     }
 
+    /// Whether one of the processors is idle, or was just now: looking costs a tenth of a request.
     fn is_calm(&self) -> bool {
+        let now = self.begin.elapsed().as_micros() as u64;
+        let last = self.last_look.load(Ordering::Relaxed);
+        if now < (last >> 1) + CALM_FOR && last != 0 {
+            return last & 1 == 1;
+        }
         let mut text = [0; 64];
         let length = self.load.read_at(&mut text, 0).unwrap_or(0);
-        is_calm(&text[..length], GIVEN.load(Ordering::Relaxed), self.home.count())
+        let calm = is_calm(&text[..length], GIVEN.load(Ordering::Relaxed), self.home.count());
+        self.last_look.store(now << 1 | u64::from(calm), Ordering::Relaxed);
+        calm
     }
 
     /// Where this asker is, as far as anybody has looked.
     fn place(&self, thread: u32) -> Option<usize> {
         let mut watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
-        match watch.asked_by(thread) {
+        match watch.turns.asked_by(thread) {
             Turn::Stay => {}
             Turn::Leave => watch.place = None,
-            Turn::Look => watch.place = processor_of(thread, &self.processes),
+            Turn::Look => {
+                let place = watch.sight.processor_of(thread, &self.processes);
+                if std::mem::replace(&mut watch.place, place) != place {
+                    watch.turns.moved();
+                }
+            }
         }
         watch.place
     }
@@ -181,19 +203,28 @@ fn set_policy(policy: libc::c_int) -> io::Result<()> {
     }
 }
 
-/// When somebody looks where the askers are: soon after it began, for steps begin with a shell that starts something, then so that
-/// looking costs a fraction of what it saves.
-#[derive(Debug)]
+/// What is known of the askers.
+#[derive(Debug, Default)]
 struct Watch {
+    turns: Turns,
+    sight: Sight,
+    /// Where the last one was that somebody looked for.
+    place: Option<usize>,
+}
+
+/// When somebody looks where the askers are: when another one asks, often after one has moved, then so that looking costs a fraction of what
+/// it saves.
+#[derive(Debug)]
+struct Turns {
     asker: u32,
+    /// Whether several asked in turns in the last round.
+    several: bool,
     /// How often another thread asked than before, in this round.
     changes: u32,
     /// Requests to come in this round.
     left: u32,
     /// Requests of the whole round.
     round: u32,
-    /// Where the last one was that somebody looked for.
-    place: Option<usize>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -203,30 +234,72 @@ enum Turn {
     Leave,
 }
 
-impl Watch {
-    const BEGIN: Self = Self {
-        asker: 0,
-        changes: 0,
-        left: 2,
-        round: 2,
-        place: None,
-    };
+impl Default for Turns {
+    fn default() -> Self {
+        Self {
+            asker: 0,
+            several: false,
+            changes: 0,
+            left: Self::SHORTEST_ROUND,
+            round: Self::SHORTEST_ROUND,
+        }
+    }
+}
+
+impl Turns {
+    const SHORTEST_ROUND: u32 = 2;
     const LONGEST_ROUND: u32 = 16;
 
     fn asked_by(&mut self, thread: u32) -> Turn {
-        self.changes += u32::from(thread != self.asker);
+        let other = thread != self.asker;
         self.asker = thread;
+        self.changes += u32::from(other);
         self.left -= 1;
         if self.left > 0 {
-            return Turn::Stay;
+            return if other && !self.several { Turn::Look } else { Turn::Stay };
         }
         // One process after the other asks at least four times each.
-        let turns = self.changes > self.round.div_ceil(4);
-        self.changes = 0;
-        self.round = (self.round + 1).min(Self::LONGEST_ROUND);
-        self.left = self.round;
-        if turns { Turn::Leave } else { Turn::Look }
+        self.several = self.changes > self.round.div_ceil(4);
+        self.begin((self.round + 1).min(Self::LONGEST_ROUND));
+        if self.several { Turn::Leave } else { Turn::Look }
     }
+
+    /// Somebody looked, and the asker was elsewhere than the last one. Between two who are in different places that means nothing.
+    const fn moved(&mut self) {
+        if self.changes == 0 {
+            self.begin(Self::SHORTEST_ROUND);
+        }
+    }
+
+    const fn begin(&mut self, round: u32) {
+        self.changes = 0;
+        self.round = round;
+        self.left = round;
+    }
+}
+
+/// The last asker's proc_pid_stat(5), which stays open: opening it costs more than reading it.
+#[derive(Debug, Default)]
+struct Sight(Option<(u32, File)>);
+
+impl Sight {
+    /// On which processor a sleeping thread was last.
+    fn processor_of(&mut self, thread: u32, processes: &OwnedFd) -> Option<usize> {
+        let file = match self.0.take() {
+            Some((of, file)) if of == thread => file,
+            _ => open_stat(thread, processes).ok()?,
+        };
+        let mut text = [0; 1024];
+        // Fails when the thread has ended, and its number is another's perhaps.
+        let length = file.read_at(&mut text, 0).ok()?;
+        self.0 = Some((thread, file));
+        processor(&text[..length])
+    }
+}
+
+fn open_stat(thread: u32, processes: &OwnedFd) -> rustix::io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    openat(processes, format!("{thread}/stat"), flags, Mode::empty()).map(File::from)
 }
 
 /// Whether one of so many processors has nothing to do, by what proc_loadavg(5) tells, beside threads that have given way: the one that
@@ -240,19 +313,6 @@ fn running(load: &[u8]) -> Option<u32> {
     let threads = load.split(u8::is_ascii_whitespace).nth(3)?;
     let running = threads.split(|byte| *byte == b'/').next()?;
     std::str::from_utf8(running).ok()?.parse().ok()
-}
-
-/// On which processor a sleeping thread was last.
-fn processor_of(thread: u32, processes: &OwnedFd) -> Option<usize> {
-    let mut text = [0; 1024];
-    let length = read_stat(thread, processes, &mut text).ok()?;
-    processor(&text[..length])
-}
-
-fn read_stat(thread: u32, processes: &OwnedFd, into: &mut [u8]) -> rustix::io::Result<usize> {
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-    let file = openat(processes, format!("{thread}/stat"), flags, Mode::empty())?;
-    read(&file, into)
 }
 
 /// The 39th field of proc_pid_stat(5). The second, the name in parentheses, may contain anything.
@@ -307,12 +367,18 @@ mod tests {
         assert!(!is_calm(b"", 0, 2), "where nobody knows");
     }
 
-    /// What becomes of requests by the threads of these numbers.
+    /// What becomes of requests by the threads of these numbers, each in a place of its own.
     fn turns(askers: impl IntoIterator<Item = u32>) -> String {
-        let mut watch = Watch::BEGIN;
-        let mut turn = |asker| match watch.asked_by(asker) {
+        let mut turns = Turns::default();
+        let mut place = 0;
+        let mut turn = |asker| match turns.asked_by(asker) {
             Turn::Stay => '.',
-            Turn::Look => 'L',
+            Turn::Look => {
+                if std::mem::replace(&mut place, asker) != asker {
+                    turns.moved();
+                }
+                'L'
+            }
             Turn::Leave => 'x',
         };
         askers.into_iter().map(&mut turn).collect()
@@ -320,7 +386,7 @@ mod tests {
 
     #[test]
     fn looks_often_at_first() {
-        assert_eq!(turns([7; 27]), ".L..L...L....L.....L......L");
+        assert_eq!(turns([7; 27]), "LL..L...L....L.....L......L");
         assert!(
             turns([7; 279]).ends_with("L...............L"),
             "then each sixteenth time"
@@ -328,10 +394,20 @@ mod tests {
     }
 
     #[test]
+    fn looks_often_after_a_move() {
+        let mut turns = Turns::default();
+        (0..279).for_each(|_| _ = turns.asked_by(7));
+        turns.moved();
+        let next = [(); 5].map(|()| turns.asked_by(7));
+        let (stay, look) = (Turn::Stay, Turn::Look);
+        assert_eq!(next, [stay, look, stay, stay, look]);
+    }
+
+    #[test]
     fn leaves_when_several_ask_in_turns() {
-        assert_eq!(turns([1, 2].repeat(10)), ".x..x...x....x.....x");
+        assert_eq!(turns([1, 2].repeat(10)), "Lx..x...x....x.....x");
         let one_after_the_other = (0..30).map(|number| 1 + number / 5);
-        assert_eq!(turns(one_after_the_other), ".L..L...L....L.....L......L...");
+        assert_eq!(turns(one_after_the_other), "LL..LL..L.L..L.L...LL....LL...");
     }
 
     /// The id of a thread that sleeps on a processor until the sender is dropped.

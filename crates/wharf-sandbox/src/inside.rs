@@ -1,15 +1,16 @@
 //! Parts of the program that run in the user namespace of the sandbox, where files of subordinate ids can be read and removed.
 
 use std::{
-    fs::File,
     io::{self, Read, Seek, Write},
     os::fd::{AsFd, OwnedFd},
     process::ExitCode,
 };
 
-use rustix::fs::{MemfdFlags, memfd_create};
-
-use crate::{Exit, Sandbox, SandboxError, launch::Orders, message::Role};
+use crate::{
+    Exit, Sandbox, SandboxError,
+    launch::Orders,
+    message::{Role, memory_file},
+};
 
 /// A part of the program that [`Sandbox::inside`](crate::Sandbox::inside) starts by its name, in a process of its own that has one
 /// thread and is root of the user namespace.
@@ -49,8 +50,8 @@ impl Sandbox {
 }
 
 /// A file in memory, read from its beginning.
-pub(crate) fn file_of(content: &[u8]) -> io::Result<OwnedFd> {
-    let mut file = File::from(memfd_create("wharf", MemfdFlags::CLOEXEC)?);
+fn file_of(content: &[u8]) -> io::Result<OwnedFd> {
+    let mut file = memory_file()?;
     file.write_all(content)?;
     file.rewind()?;
     Ok(file.into())

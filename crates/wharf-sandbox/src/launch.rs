@@ -18,7 +18,6 @@ use crate::{
     channel::Channel,
     identity::{IdMap, Mapper},
     init::NAME,
-    inside::file_of,
     message::{Command, Order, Report, Role, Users},
 };
 
@@ -60,10 +59,7 @@ impl Launch {
             users,
             role: orders.role,
         };
-        let text = postcard::to_stdvec(&order).map_err(io::Error::other);
-        let order = text
-            .and_then(|text| file_of(&text))
-            .map_err(SandboxError::Channel)?;
+        let order = order.into_file().map_err(SandboxError::Channel)?;
         let (channel, theirs) = Channel::pair().map_err(SandboxError::Channel)?;
         let child = std::process::Command::new(program)
             .arg0(NAME)

@@ -35,6 +35,6 @@ pub use running::{Fuse, Killer, Ready, Running};
 pub use sandbox::{Options, Sandbox};
 pub use seccomp::Seccomp;
 pub use spec::{
-    Emulator, Large, Limits, Mount, Network, Private, Publish, Resource, Root, Spec, SyntheticFile,
+    Content, Emulator, Large, Limits, Mount, Network, Private, Publish, Resource, Root, Spec, SyntheticFile,
     TerminalSize, Ulimit,
 };

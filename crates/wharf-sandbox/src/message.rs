@@ -1,7 +1,13 @@
 //! What the program and a sandbox's first processes say to each other.
 
-use std::path::PathBuf;
+use std::{
+    fs::File,
+    io::{self, Read, Seek, SeekFrom, Write},
+    os::fd::OwnedFd,
+    path::PathBuf,
+};
 
+use rustix::fs::{MemfdFlags, memfd_create};
 use serde::{Deserialize, Serialize};
 
 use crate::{Exit, SetupError, Spec, spec::raw};
@@ -11,6 +17,33 @@ use crate::{Exit, SetupError, Spec, spec::raw};
 pub(crate) struct Order {
     pub(crate) users: Users,
     pub(crate) role: Role,
+}
+
+impl Order {
+    /// A file that stands at the order's beginning; before it lie large contents.
+    pub(crate) fn into_file(mut self) -> io::Result<OwnedFd> {
+        let mut file = memory_file()?;
+        if let Role::Run(run) = &mut self.role {
+            run.spec.lay_contents_beside(&mut file)?;
+        }
+        let begin = file.stream_position()?;
+        let text = postcard::to_stdvec(&self).map_err(io::Error::other)?;
+        file.write_all(&text)?;
+        file.seek(SeekFrom::Start(begin))?;
+        Ok(file.into())
+    }
+
+    /// The order in such a file.
+    pub(crate) fn from_file(file: &mut File) -> io::Result<Self> {
+        let mut text = Vec::new();
+        file.read_to_end(&mut text)?;
+        postcard::from_bytes(&text).map_err(io::Error::other)
+    }
+}
+
+/// A file in memory.
+pub(crate) fn memory_file() -> io::Result<File> {
+    Ok(memfd_create("wharf", MemfdFlags::CLOEXEC)?.into())
 }
 
 /// Which user namespace it takes.
@@ -62,10 +95,8 @@ pub(crate) enum Command {
     Begin,
     /// The user namespace is mapped.
     Mapped,
-    /// All FUSE connections are served.
-    Served,
-    /// Another connection is wanted, for large files.
-    Large,
+    /// The first FUSE connection is served, and with `large` the second one too.
+    Served { large: bool },
     /// For the process.
     Signal(i32),
 }
@@ -79,10 +110,10 @@ pub(crate) enum Report {
     ProcfsRefused,
     /// The namespaces are made.
     Begun,
-    /// With a FUSE connection, the first one with the procfs of the sandbox too, if it has its own.
+    /// With the FUSE connections, one or two, and the procfs of the sandbox, if it has its own.
     Fuse,
-    /// Whether the kernel layers large files. If not, the first connection has to serve them.
-    Layered(bool),
+    /// The kernel does not layer large files: the first connection has to serve them.
+    LayersRefused,
     /// With the terminal if it has one, then the listening sockets of the agents.
     Ready {
         terminal: bool,

@@ -11,7 +11,7 @@ use std::{
 };
 
 use crate::{
-    Exit, Mount, SandboxError, Spec,
+    Exit, Mount, Root, SandboxError, Spec,
     channel::Channel,
     launch::Launch,
     message::{Command, Report},
@@ -27,6 +27,8 @@ pub struct Running {
     links: Links,
     /// Unix sockets outside, in the order of the mounts that lead to them.
     agents: Vec<PathBuf>,
+    /// Whether there is a second FUSE connection, for large files.
+    large: bool,
     ready: Option<Ready>,
     notes: Vec<String>,
     killed: Arc<AtomicBool>,
@@ -41,11 +43,13 @@ pub struct Ready {
     pub notes: Vec<String>,
 }
 
-/// The connection of a FUSE root.
+/// The connections of a FUSE root.
 #[derive(Debug)]
 pub struct Fuse {
     /// What is to be served.
     pub connection: OwnedFd,
+    /// The second one, for what [`Large`](crate::Large) says, if the root says something of it.
+    pub large: Option<OwnedFd>,
     /// A procfs in which the ids that requests carry are those of threads, where the kernel allowed one.
     pub processes: Option<OwnedFd>,
 }
@@ -67,13 +71,15 @@ impl Running {
             launch,
             links,
             agents: spec.mounts.iter().filter_map(agent).collect(),
+            large: matches!(&spec.root, Root::FuseOverlay { large: Some(_), .. }),
             ready: None,
             notes,
             killed: Arc::default(),
         }
     }
 
-    /// The connection of the FUSE file system that lies below the root: to be served *before* [`served`](Self::served) is called.
+    /// The connections of the FUSE file systems that lie below the root: to be served *before* [`served`](Self::served) or
+    /// [`served_in_layers`](Self::served_in_layers) is called.
     ///
     /// # Errors
     /// When the set-up failed, or the root is no FUSE one.
@@ -81,11 +87,10 @@ impl Running {
         match self.launch.hear()? {
             (Report::Fuse, files) => {
                 let mut files = files.into_iter();
-                let connection = files
-                    .next()
-                    .ok_or(SandboxError::OutOfOrder("the FUSE connection"))?;
+                let mut next = || files.next().ok_or(SandboxError::OutOfOrder("the FUSE connection"));
                 Ok(Fuse {
-                    connection,
+                    connection: next()?,
+                    large: if self.large { Some(next()?) } else { None },
                     processes: files.next(),
                 })
             }
@@ -93,41 +98,40 @@ impl Running {
         }
     }
 
-    /// The connection of a second one, for what [`Large`](crate::Large) says: to be served *before* [`layered`](Self::layered) is called.
-    ///
-    /// # Errors
-    /// When the set-up failed, or the root says nothing of large files.
-    pub fn large_fd(&mut self) -> Result<OwnedFd, SandboxError> {
-        self.launch.say(&Command::Large, &[])?;
-        self.fuse().map(|fuse| fuse.connection)
-    }
-
-    /// Has the layer of large files put into the root. False when the kernel refuses it, which leaves everything as it was before
-    /// [`large_fd`](Self::large_fd). In both cases, [`served`](Self::served) is next.
-    ///
-    /// # Errors
-    /// When the set-up failed.
-    pub fn layered(&mut self) -> Result<bool, SandboxError> {
-        self.launch.say(&Command::Served, &[])?;
-        match self.launch.hear()? {
-            (Report::Layered(layered), _) => Ok(layered),
-            _ => Err(SandboxError::OutOfOrder("the layers")),
-        }
-    }
-
-    /// Says that requests on the FUSE connection are answered, by another thread: the overlay is mounted over it. Returns when the
-    /// surroundings stand and the program is about to be executed.
+    /// Says that requests on the first FUSE connection are answered, by another thread: the overlay is mounted over it, and the second
+    /// one, if any, goes. Returns when the surroundings stand and the program is about to be executed.
     ///
     /// # Errors
     /// When the set-up failed.
     pub fn served(&mut self) -> Result<(), SandboxError> {
-        self.launch.say(&Command::Served, &[])?;
+        self.launch.say(&Command::Served { large: false }, &[])?;
         self.settle()
+    }
+
+    /// Says that requests on both FUSE connections are answered: the overlay has the layer of large files. Where the kernel refuses that,
+    /// `refused` is called, and from then on the first connection has to answer for large files too. Returns as [`served`](Self::served) does.
+    ///
+    /// # Errors
+    /// When the set-up failed.
+    pub fn served_in_layers(&mut self, refused: impl FnOnce()) -> Result<(), SandboxError> {
+        self.launch.say(&Command::Served { large: true }, &[])?;
+        match self.launch.hear()? {
+            (Report::LayersRefused, _) => {
+                refused();
+                self.served()
+            }
+            other => self.settled(other),
+        }
     }
 
     /// Waits until the surroundings stand, and opens the ways into them.
     pub(crate) fn settle(&mut self) -> Result<(), SandboxError> {
-        let (Report::Ready { terminal, notes }, files) = self.launch.hear()? else {
+        let report = self.launch.hear()?;
+        self.settled(report)
+    }
+
+    fn settled(&mut self, (report, files): (Report, Vec<OwnedFd>)) -> Result<(), SandboxError> {
+        let Report::Ready { terminal, notes } = report else {
             return Err(SandboxError::OutOfOrder("readiness"));
         };
         let mut files = files.into_iter();

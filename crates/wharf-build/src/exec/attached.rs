@@ -1,11 +1,11 @@
 //! A process whose streams are the caller's: `wharf run`. What it writes is thrown away with it.
 
-use std::sync::Arc;
+use std::{panic::resume_unwind, sync::Arc, thread};
 
 use wharf_rootfs::{LARGE, ServeOptions, Server, Session, beside};
 use wharf_sandbox::{Exit, Io, Large, Root as SandboxRoot, Running, host::Rung};
 
-use super::process::{Process, ProcessError, Processes, Scratch, complete};
+use super::process::{Process, ProcessError, Processes, Scratch};
 
 /// A process that runs on a tree and talks to the caller's streams.
 pub struct Attached {
@@ -50,11 +50,11 @@ impl Processes {
         if let Some((dir, markers)) = lower {
             self.write_out(process, &served, &dir, markers)?;
         }
-        let mut running = self.sandbox.start(&complete(process, root), io)?;
-        let session = if rung == Rung::Fuse {
-            Some(self.serve(process, &served, &mut running)?)
+        let (running, session) = if rung == Rung::Fuse {
+            let (running, session) = self.start_served(process, &served, root, io)?;
+            (running, Some(session))
         } else {
-            None
+            (self.start(process, root, io)?, None)
         };
         Ok(Attached {
             running,
@@ -63,13 +63,14 @@ impl Processes {
         })
     }
 
-    /// Serves `served` to a process that has just been started on FUSE.
-    pub(super) fn serve(
+    /// Starts `process` on FUSE and serves `served` to it.
+    pub(super) fn start_served(
         &self,
         process: &Process<'_>,
         served: &wharf_tree::Tree,
-        running: &mut Running,
-    ) -> Result<Session, ProcessError> {
+        root: SandboxRoot,
+        io: Io,
+    ) -> Result<(Running, Session), ProcessError> {
         let options = ServeOptions {
             mounts: process.mounts.points().to_vec(),
             markers: self.markers(process),
@@ -77,17 +78,24 @@ impl Processes {
             large: self.sandbox.layers_large(&process.spec).then_some(LARGE),
             ..ServeOptions::default()
         };
-        let server = Server::new(served, Arc::new(self.store.clone()), &options)?;
+        // The walk over the tree takes as long as the namespaces.
+        let (server, started) = thread::scope(|scope| {
+            let server = scope.spawn(|| Server::new(served, Arc::new(self.store.clone()), &options));
+            let started = self.start(process, root, io);
+            (server.join(), started)
+        });
+        let server = server.unwrap_or_else(|panic| resume_unwind(panic));
+        let mut running = started?;
         let fuse = running.fuse()?;
-        let mut session = server.serve(fuse.connection, fuse.processes)?;
-        if session.lacks_large() {
-            session.serve_large(running.large_fd()?)?;
-            if !running.layered()? {
-                session.serve_all();
+        let mut session = server?.serve(fuse.connection, fuse.processes)?;
+        match fuse.large {
+            Some(large) if session.lacks_large() => {
+                session.serve_large(large)?;
+                running.served_in_layers(|| session.serve_all())?;
             }
+            _ => running.served()?,
         }
-        running.served()?;
-        Ok(session)
+        Ok((running, session))
     }
 
     /// A root that [`Self::serve`] serves.

@@ -225,7 +225,7 @@ impl StepEnvironment {
             let owner = mount.owner;
             let file = SyntheticFile {
                 name: target.into(),
-                content: content.clone(),
+                content: content.clone().into(),
                 mode: owner.mode,
                 uid: owner.uid,
                 gid: owner.gid,

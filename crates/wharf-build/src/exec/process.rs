@@ -194,8 +194,9 @@ impl Processes {
         cancel: &Cancel,
     ) -> Result<(Exit, Option<PathSet>), ProcessError> {
         wharf_rootfs::prepare_upper(&scratch.upper, served, self.markers(process), &self.owners())?;
-        let (mut running, output) = self.start(process, self.fuse_root(process, scratch))?;
-        let session = self.serve(process, served, &mut running)?;
+        let (output, io) = Output::new()?;
+        let root = self.fuse_root(process, scratch);
+        let (running, session) = self.start_served(process, served, root, io)?;
         let exit = attend(running, output, log, cancel, Some(&session))?;
         if cancel.is_cancelled() {
             return Err(ProcessError::Interrupted);
@@ -219,7 +220,8 @@ impl Processes {
             upper: scratch.upper.clone(),
             work: scratch.overlay.clone(),
         };
-        let (running, output) = self.start(process, root)?;
+        let (output, io) = Output::new()?;
+        let running = self.start(process, root, io)?;
         Ok((attend(running, output, log, cancel, None)?, None))
     }
 
@@ -232,12 +234,11 @@ impl Processes {
         cancel: &Cancel,
     ) -> Result<(Exit, Option<PathSet>), ProcessError> {
         self.write_out(process, served, &scratch.upper, None)?;
-        let (running, output) = self.start(
-            process,
-            SandboxRoot::Plain {
-                dir: scratch.upper.clone(),
-            },
-        )?;
+        let root = SandboxRoot::Plain {
+            dir: scratch.upper.clone(),
+        };
+        let (output, io) = Output::new()?;
+        let running = self.start(process, root, io)?;
         Ok((attend(running, output, log, cancel, None)?, None))
     }
 
@@ -260,12 +261,13 @@ impl Processes {
         Ok(job.run(&self.sandbox, &self.store)?)
     }
 
-    fn start(&self, process: &Process<'_>, root: SandboxRoot) -> Result<(Running, Output), ProcessError> {
-        let (output, io) = Output::new().map_err(|source| ProcessError::Scratch {
-            path: "/dev/null".into(),
-            source,
-        })?;
-        Ok((self.sandbox.start(&complete(process, root), io)?, output))
+    pub(super) fn start(
+        &self,
+        process: &Process<'_>,
+        root: SandboxRoot,
+        io: Io,
+    ) -> Result<Running, ProcessError> {
+        Ok(self.sandbox.start(&complete(process, root), io)?)
     }
 
     fn commit(
@@ -295,7 +297,7 @@ impl Processes {
 }
 
 /// The process's specification with its root and mounts.
-pub(super) fn complete(process: &Process<'_>, root: SandboxRoot) -> Spec {
+fn complete(process: &Process<'_>, root: SandboxRoot) -> Spec {
     let mut spec = process.spec.clone();
     spec.root = root;
     spec.mounts
@@ -341,15 +343,21 @@ struct Output {
 }
 
 impl Output {
-    fn new() -> io::Result<(Self, Io)> {
-        let (stdout, write_stdout) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
-        let (stderr, write_stderr) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
-        let io = Io {
-            stdin: Io::null()?.stdin,
-            stdout: write_stdout,
-            stderr: write_stderr,
+    fn new() -> Result<(Self, Io), ProcessError> {
+        let make = || {
+            let (stdout, write_stdout) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
+            let (stderr, write_stderr) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
+            let io = Io {
+                stdin: Io::null()?.stdin,
+                stdout: write_stdout,
+                stderr: write_stderr,
+            };
+            Ok((Self { stdout, stderr }, io))
         };
-        Ok((Self { stdout, stderr }, io))
+        make().map_err(|source| ProcessError::Scratch {
+            path: "/dev/null".into(),
+            source,
+        })
     }
 }
 

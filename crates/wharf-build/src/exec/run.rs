@@ -274,7 +274,7 @@ fn cache_mount(cache: &CacheMount, opened: &OpenCache) -> SandboxMount {
 }
 
 pub(super) fn script_mount(script: &ScriptMount) -> SandboxMount {
-    let mut file = SyntheticFile::public(&script.name, script.content.clone());
+    let mut file = SyntheticFile::public(&script.name, script.content.clone().into_bytes());
     file.mode = 0o755;
     SandboxMount::Directory {
         target: (&script.target).into(),

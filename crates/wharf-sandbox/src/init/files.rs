@@ -1,8 +1,7 @@
 //! Files, directories and sockets that exist in memory only: made on the stage, mounted inside.
 
 use std::{
-    fs::{self, OpenOptions, Permissions},
-    io::Write,
+    fs::{self, File, OpenOptions, Permissions},
     os::{
         fd::{AsRawFd, OwnedFd},
         unix::{
@@ -25,15 +24,18 @@ use crate::{SetupError, SyntheticFile, error::Doing};
 pub(super) struct Workshop {
     folder: PathBuf,
     made: usize,
+    /// What the order came in.
+    order: File,
     /// Ids from 0 to below this one exist; with one only, everything is the caller's.
     ids: u64,
 }
 
 impl Workshop {
-    pub(super) fn new(stage: &Path, ids: u64) -> Self {
+    pub(super) fn new(stage: &Path, order: File, ids: u64) -> Self {
         Self {
             folder: stage.join("files"),
             made: 0,
+            order,
             ids,
         }
     }
@@ -81,7 +83,7 @@ impl Workshop {
             .create_new(true)
             .mode(0o600)
             .open(path);
-        made.and_then(|mut made| made.write_all(&file.content))
+        made.and_then(|mut made| file.content.write_to(&mut made, &self.order))
             .doing("write", &file.name)?;
         self.own(path, file.mode, file.uid, file.gid)
     }

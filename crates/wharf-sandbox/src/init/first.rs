@@ -1,6 +1,7 @@
 //! Pid 1: makes everything around the process, starts it, reaps what dies, and ends the rest when the process ends.
 
 use std::{
+    fs::File,
     io::Write,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     process::exit,
@@ -73,13 +74,18 @@ fn live(channel: &Channel, run: &Run, files: Files, leash: &mut Leash) -> Result
     };
     // Held until the process has ended.
     let _emulators = emulators::register(&run.spec.emulators)?;
-    let furnished = furnish(run, procfs.as_ref(), channel)?;
+    let Files {
+        order,
+        streams,
+        relay,
+    } = files;
+    let furnished = furnish(run, order, procfs.as_ref(), channel)?;
     announce(channel, &furnished, no_egress)?;
     let streams = match furnished.terminal {
         Some(terminal) => Streams::Terminal(terminal.own),
-        None => Streams::Given(files.streams),
+        None => Streams::Given(streams),
     };
-    start(channel, run, streams, files.relay.as_ref()).map(Some)
+    start(channel, run, streams, relay.as_ref()).map(Some)
 }
 
 /// Enters the other namespaces.
@@ -106,7 +112,12 @@ struct Furnished {
 }
 
 /// Makes the root and what is mounted in it, and goes there.
-fn furnish(run: &Run, procfs: Option<&Tree>, channel: &Channel) -> Result<Furnished, SetupError> {
+fn furnish(
+    run: &Run,
+    order: File,
+    procfs: Option<&Tree>,
+    channel: &Channel,
+) -> Result<Furnished, SetupError> {
     let spec = &run.spec;
     let Made { inner, stage } = root::make(spec, run.user_xattrs, procfs, channel)?;
     system::mount_proc(&inner, procfs)?;
@@ -120,7 +131,7 @@ fn furnish(run: &Run, procfs: Option<&Tree>, channel: &Channel) -> Result<Furnis
     if matches!(spec.network, Network::Private(_)) {
         loopback::open_ports(&inner);
     }
-    let agents = mounts::mount(&inner, spec, &mut Workshop::new(&stage, run.ids))?;
+    let agents = mounts::mount(&inner, spec, &mut Workshop::new(&stage, order, run.ids))?;
     mask::hide(&inner, &stage, &spec.masked_paths)?;
     mask::protect(&inner, &spec.readonly_paths)?;
     let terminal = match spec.tty {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{
-    root::{Below, by_descriptor, connect, directory, overlay},
+    root::{Below, by_descriptor, directory, overlay},
     supervisor::expect,
     tree::{Parameter, SEALED, Tree, detach},
 };
@@ -14,29 +14,24 @@ use crate::{
     message::{Command, Report},
 };
 
-/// Makes the root of the first file system, mounted at `first`, and another one that the program serves now. None when the kernel refuses
-/// that: nothing is left of it then. Returns when the program is told and everything is served.
+/// Makes the root of both file systems that the program serves. None when the kernel refuses that: nothing is left of it then, and the
+/// program serves everything at `first`.
 pub(super) fn mount(
     large: &Large,
     first: &Path,
+    second: &Path,
     stage: &Path,
     below: &Below,
     user_xattrs: bool,
     channel: &Channel,
 ) -> Result<Option<Tree>, SetupError> {
-    let second = stage.join("large");
-    connect(&second, None, channel)?;
-    expect(channel, |command| matches!(command, Command::Served));
-    let made = make(large, first, &second, stage, below, user_xattrs);
-    detach(&second)?;
-    let made = made.ok();
-    if made.is_none() {
-        below.clear_work()?;
+    if let Ok(tree) = make(large, first, second, stage, below, user_xattrs) {
+        return Ok(Some(tree));
     }
-    let layered = Report::Layered(made.is_some());
-    channel.send(&layered, &[]).doing("report", "")?;
-    expect(channel, |command| matches!(command, Command::Served));
-    Ok(made)
+    below.clear_work()?;
+    channel.send(&Report::LayersRefused, &[]).doing("report", "")?;
+    expect(channel, |command| matches!(command, Command::Served { .. }));
+    Ok(None)
 }
 
 /// A read-only overlay of what is looked up to be opened, over the contents; the root's overlay with it as data-only layer.

@@ -53,11 +53,12 @@ pub(super) fn make(
     let stage = set_stage(own)?;
     let tree = match root {
         Root::FuseOverlay { large, .. } => {
-            let lower = stage.join("lower");
-            connect(&lower, procfs, channel)?;
-            let tree = match (next(channel), large) {
-                (Command::Large, Some(large)) => {
-                    layers::mount(large, &lower, &stage, &below, user_xattrs, channel)?
+            let lowers = [stage.join("lower"), stage.join("large")];
+            let [lower, second] = &lowers;
+            connect(&lowers[..=usize::from(large.is_some())], procfs, channel)?;
+            let tree = match (served(channel), large) {
+                (true, Some(large)) => {
+                    layers::mount(large, lower, second, &stage, &below, user_xattrs, channel)?
                 }
                 _ => None,
             };
@@ -66,8 +67,11 @@ pub(super) fn make(
                 Some(tree) => tree,
                 None => overlay(&[("lowerdir", Some(&only))], Some(&below), user_xattrs)?,
             };
-            // The overlay keeps its own copy; the process shall not see this one.
-            detach(&lower)?;
+            // The overlay keeps its own copies; the process shall not see these.
+            detach(lower)?;
+            if large.is_some() {
+                detach(second)?;
+            }
             tree
         }
         Root::Overlay { .. } => overlay(&[("lowerdir", Some(&below.lower()))], Some(&below), user_xattrs)?,
@@ -146,11 +150,24 @@ fn set_stage(cover: &Path) -> Result<PathBuf, SetupError> {
     Ok(cover.to_owned())
 }
 
-/// Mounts a FUSE file system and hands its connection to the program, which has to serve it before anything looks there.
+/// Mounts FUSE file systems and hands their connections to the program, which has to serve them before anything looks there.
 ///
 /// `default_permissions`, so that the kernel asks for a file's status before it opens it: a mapping, splice(2), copy_file_range(2)
 /// and FIONREAD tell its size from what a look-up said, and would not ask.
-pub(super) fn connect(lower: &Path, procfs: Option<&Tree>, channel: &Channel) -> Result<(), SetupError> {
+fn connect(lowers: &[PathBuf], procfs: Option<&Tree>, channel: &Channel) -> Result<(), SetupError> {
+    let connections = lowers
+        .iter()
+        .map(|lower| mount_fuse(lower))
+        .collect::<Result<Vec<_>, _>>()?;
+    let mut files: Vec<_> = connections.iter().map(AsFd::as_fd).collect();
+    files.extend(procfs.map(AsFd::as_fd));
+    // Our copies are closed then: the program's end of a connection is its end.
+    channel
+        .send(&Report::Fuse, &files)
+        .doing("hand over the FUSE connection", "")
+}
+
+fn mount_fuse(lower: &Path) -> Result<OwnedFd, SetupError> {
     let flags = OFlags::RDWR | OFlags::CLOEXEC;
     let connection = openat(CWD, "/dev/fuse", flags, Mode::empty()).doing("open", "/dev/fuse")?;
     let number = connection.as_raw_fd().to_string();
@@ -164,18 +181,13 @@ pub(super) fn connect(lower: &Path, procfs: Option<&Tree>, channel: &Channel) ->
     let tree = Tree::new("fuse", &options, SEALED)?;
     tree.attach(directory(lower)?)
         .doing("mount the lower file system", "")?;
-    // Our copy is closed then: the program's end of the connection is its end.
-    let mut files = vec![connection.as_fd()];
-    files.extend(procfs.map(AsFd::as_fd));
-    channel
-        .send(&Report::Fuse, &files)
-        .doing("hand over the FUSE connection", "")
+    Ok(connection)
 }
 
-/// What the program has done or wants; ends this process when it is gone.
-fn next(channel: &Channel) -> Command {
+/// Waits until the program answers: whether the second connection too, for large files. Ends this process when it is gone.
+fn served(channel: &Channel) -> bool {
     match channel.receive() {
-        Ok(Some((command, _))) => command,
+        Ok(Some((Command::Served { large }, _))) => large,
         _ => exit(FAILED),
     }
 }

@@ -2,7 +2,6 @@
 
 use std::{
     fs::File,
-    io::Read,
     os::fd::{AsFd, OwnedFd},
     process::{ExitCode, exit},
 };
@@ -25,6 +24,8 @@ use crate::{
 
 /// What came with [`Command::Begin`], after the order.
 pub(super) struct Files {
+    /// What the order came in.
+    pub(super) order: File,
     pub(super) streams: [OwnedFd; 3],
     /// Where sockets of the network namespace are asked for.
     pub(super) relay: Option<OwnedFd>,
@@ -46,13 +47,13 @@ pub(super) fn run(channel: OwnedFd, entries: &[Entry]) -> ! {
 }
 
 fn begin(channel: &Channel, entries: &[Entry]) -> Result<i32, SetupError> {
-    let (order, mut files) = receive(channel)?;
+    let (order, file, mut files) = receive(channel)?;
     // Out of the terminal's foreground group: Ctrl-C is for the program, which then says what is to become of us.
     setsid().doing("start a session", "")?;
     let namespace = (order.users == Users::Join && files.len() > 3).then(|| files.remove(3));
     enter_users(channel, order.users, namespace)?;
     match order.role {
-        Role::Run(run) => supervise(channel, &run, take(files)?),
+        Role::Run(run) => supervise(channel, &run, take(file, files)?),
         Role::Inside { entry } => Ok(call(&entry, entries, files)),
         Role::Probe { scratch } => {
             let found = trials::all(&scratch);
@@ -62,7 +63,8 @@ fn begin(channel: &Channel, entries: &[Entry]) -> Result<i32, SetupError> {
     }
 }
 
-fn receive(channel: &Channel) -> Result<(Order, Vec<OwnedFd>), SetupError> {
+/// The order, the file that it came in, and what came with it.
+fn receive(channel: &Channel) -> Result<(Order, File, Vec<OwnedFd>), SetupError> {
     let message = channel.receive::<Command>().doing("read the order", "")?;
     let Some((Command::Begin, mut files)) = message else {
         exit(FAILED)
@@ -70,22 +72,18 @@ fn receive(channel: &Channel) -> Result<(Order, Vec<OwnedFd>), SetupError> {
     if files.is_empty() {
         exit(FAILED);
     }
-    let mut text = Vec::new();
-    File::from(files.remove(0))
-        .read_to_end(&mut text)
-        .doing("read the order", "")?;
-    let order = postcard::from_bytes(&text)
-        .map_err(std::io::Error::other)
-        .doing("read the order", "")?;
-    Ok((order, files))
+    let mut file = File::from(files.remove(0));
+    let order = Order::from_file(&mut file).doing("read the order", "")?;
+    Ok((order, file, files))
 }
 
-fn take(files: Vec<OwnedFd>) -> Result<Files, SetupError> {
+fn take(order: File, files: Vec<OwnedFd>) -> Result<Files, SetupError> {
     let mut files = files.into_iter();
     let (Some(stdin), Some(stdout), Some(stderr)) = (files.next(), files.next(), files.next()) else {
         return Err(SetupError::new("take the streams", "", rustix::io::Errno::BADF));
     };
     Ok(Files {
+        order,
         streams: [stdin, stdout, stderr],
         relay: files.next(),
     })

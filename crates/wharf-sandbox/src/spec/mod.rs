@@ -1,5 +1,6 @@
 //! What is to be run, in which root, with what around it: data, complete, checked by nobody but the kernel.
 
+mod content;
 mod emulator;
 mod limits;
 mod mount;
@@ -8,6 +9,7 @@ pub(crate) mod raw;
 mod root;
 mod terminal;
 
+pub use content::Content;
 pub use emulator::Emulator;
 pub use limits::{Limits, Resource, Ulimit};
 pub use mount::{Mount, SyntheticFile};
@@ -15,7 +17,7 @@ pub use network::{Network, Private, Publish};
 pub use root::{Large, Root};
 pub use terminal::TerminalSize;
 
-use std::{ffi::OsString, path::PathBuf};
+use std::{ffi::OsString, fs::File, io, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -104,6 +106,19 @@ const READ_ONLY: &[&str] = &[
 const SHM_SIZE: u64 = 64 << 20;
 
 impl Spec {
+    /// Puts large contents into `beside`, the beginning of the file that the order with this specification will come in.
+    pub(crate) fn lay_contents_beside(&mut self, beside: &mut File) -> io::Result<()> {
+        let files = self.mounts.iter_mut().flat_map(|mount| match mount {
+            Mount::File { file, .. } => std::slice::from_mut(file),
+            Mount::Directory { files, .. } => files.as_mut_slice(),
+            _ => &mut [],
+        });
+        for file in files {
+            file.content.lay_beside(beside)?;
+        }
+        Ok(())
+    }
+
     /// `argv` in `root` as Docker would run it: uid 0, default capabilities and seccomp profile, host network, no terminal, an empty
     /// environment, working directory `/`.
     pub fn new(root: Root, argv: Vec<OsString>) -> Self {

@@ -4,7 +4,7 @@ use std::{fmt, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::raw;
+use super::{Content, raw};
 
 /// One mount. Its target must exist in the root with the right type: a directory, or a file for files and sockets.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,8 +79,7 @@ pub struct SyntheticFile {
     #[serde(with = "raw")]
     pub name: PathBuf,
     /// Its bytes.
-    #[serde(with = "raw")]
-    pub content: Vec<u8>,
+    pub content: Content,
     /// Permission bits.
     pub mode: u32,
     /// Owner inside.
@@ -91,7 +90,7 @@ pub struct SyntheticFile {
 
 impl SyntheticFile {
     /// A file of root that everybody may read.
-    pub fn public(name: impl Into<PathBuf>, content: impl Into<Vec<u8>>) -> Self {
+    pub fn public(name: impl Into<PathBuf>, content: impl Into<Content>) -> Self {
         Self {
             name: name.into(),
             content: content.into(),

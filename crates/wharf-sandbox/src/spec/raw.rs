@@ -1,5 +1,4 @@
-//! Paths, arguments and contents in messages: bytes as they are, taken as a whole. Certificates make some hundred thousand of them for
-//! every process.
+//! Paths, arguments and filters in messages: bytes as they are, taken as a whole.
 
 use std::{
     ffi::OsString,

@@ -17,7 +17,7 @@ pub enum Root {
         /// The overlay's own.
         #[serde(with = "raw")]
         work: PathBuf,
-        /// What [`Running::large_fd`](crate::Running::large_fd) makes.
+        /// Wants a second file system of the caller's, for large files.
         large: Option<Large>,
     },
     /// An overlay over a directory.

@@ -44,8 +44,10 @@ fn a_served_root(rig: &Rig) {
         .unwrap();
     let Fuse {
         connection,
+        large,
         processes,
     } = running.fuse().unwrap();
+    assert!(large.is_none());
     let server = serve(rig, connection);
     assert_eq!(processes.is_none(), rig.sandbox.shares_processes());
     if let Some(processes) = &processes {
@@ -95,10 +97,12 @@ fn a_layer_that_is_refused(rig: &Rig) {
         .sandbox
         .start(&spec, Io::output_to(writer.into()).unwrap())
         .unwrap();
-    let first = serve(rig, running.fuse().unwrap().connection);
-    let second = serve(rig, running.large_fd().unwrap());
-    assert!(!running.layered().unwrap());
-    running.served().unwrap();
+    let fuse = running.fuse().unwrap();
+    let first = serve(rig, fuse.connection);
+    let second = serve(rig, fuse.large.unwrap());
+    let mut refused = false;
+    running.served_in_layers(|| refused = true).unwrap();
+    assert!(refused);
     let mut output = String::new();
     std::io::Read::read_to_string(&mut reader, &mut output).unwrap();
     assert_eq!(running.wait().unwrap(), Exit::Code(0), "{output}");

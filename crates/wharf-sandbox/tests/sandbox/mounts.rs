@@ -54,7 +54,7 @@ fn links_lead_inside(rig: &Rig) {
     let mut spec = rig.script("cat /etc/hosts");
     spec.mounts = vec![Mount::File {
         target: "/mnt/link".into(),
-        file: SyntheticFile::public("hosts", "127.0.0.1 box\n"),
+        file: SyntheticFile::public("hosts", *b"127.0.0.1 box\n"),
     }];
     let before = fs::read_to_string("/etc/hosts").unwrap();
     assert_eq!(rig.run(&spec).output, "127.0.0.1 box\n");
@@ -75,7 +75,7 @@ fn secrets(rig: &Rig) {
     let mut spec = rig.script("stat -c '%a %u %g' /mnt/file; cat /mnt/file; echo x > /mnt/file");
     let file = SyntheticFile {
         name: "secret".into(),
-        content: b"pass\xffword\n".to_vec(),
+        content: b"pass\xffword\n".to_vec().into(),
         mode: 0o440,
         uid: 7,
         gid: 8,
@@ -102,8 +102,8 @@ fn a_directory_of_files(rig: &Rig) {
         rig.script("cd /run/wharf/ca && find . -type f | sort && cat bundle.pem deep/er/x && touch new");
     let large = "0123456789abcdef".repeat(20_000);
     let files = vec![
-        SyntheticFile::public("bundle.pem", large.clone()),
-        SyntheticFile::public("deep/er/x", "\nx\n"),
+        SyntheticFile::public("bundle.pem", large.clone().into_bytes()),
+        SyntheticFile::public("deep/er/x", *b"\nx\n"),
     ];
     spec.mounts = vec![Mount::Directory {
         target: "/run/wharf/ca".into(),
