@@ -121,7 +121,8 @@ impl Ways {
         let mut text = [0; 64];
         let length = self.load.read_at(&mut text, 0).unwrap_or(0);
         let calm = is_calm(&text[..length], GIVEN.load(Ordering::Relaxed), self.home.count());
-        self.last_look.store(now << 1 | u64::from(calm), Ordering::Relaxed);
+        self.last_look
+            .store(now << 1 | u64::from(calm), Ordering::Relaxed);
         calm
     }
 
@@ -256,7 +257,11 @@ impl Turns {
         self.changes += u32::from(other);
         self.left -= 1;
         if self.left > 0 {
-            return if other && !self.several { Turn::Look } else { Turn::Stay };
+            return if other && !self.several {
+                Turn::Look
+            } else {
+                Turn::Stay
+            };
         }
         // One process after the other asks at least four times each.
         self.several = self.changes > self.round.div_ceil(4);

@@ -87,7 +87,11 @@ impl Running {
         match self.launch.hear()? {
             (Report::Fuse, files) => {
                 let mut files = files.into_iter();
-                let mut next = || files.next().ok_or(SandboxError::OutOfOrder("the FUSE connection"));
+                let mut next = || {
+                    files
+                        .next()
+                        .ok_or(SandboxError::OutOfOrder("the FUSE connection"))
+                };
                 Ok(Fuse {
                     connection: next()?,
                     large: if self.large { Some(next()?) } else { None },

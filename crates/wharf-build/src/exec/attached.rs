@@ -98,7 +98,7 @@ impl Processes {
         Ok((running, session))
     }
 
-    /// A root that [`Self::serve`] serves.
+    /// A root that [`Self::start_served`] serves.
     pub(super) fn fuse_root(&self, process: &Process<'_>, scratch: &Scratch) -> SandboxRoot {
         let large = self.sandbox.layers_large(&process.spec).then(|| Large {
             layer: beside::TREE.to_owned(),

@@ -100,7 +100,12 @@ mod tests {
     fn bytes_arrive_here_and_beside() {
         let mut order = file();
         let large = [vec![7; BESIDE], b"end".to_vec()].concat();
-        let all = [b"".to_vec(), b"small".to_vec(), large.clone(), large[1..].to_vec()];
+        let all = [
+            b"".to_vec(),
+            b"small".to_vec(),
+            large.clone(),
+            large[1..].to_vec(),
+        ];
         let sent = all.clone().map(|bytes| {
             let mut content = Content::from(bytes);
             content.lay_beside(&mut order).unwrap();
