@@ -34,7 +34,11 @@ impl Contents {
         if let Some(file) = self.open.get(hash, digest) {
             return Ok(file);
         }
-        let file = Arc::new(follow.unbound(|| self.blobs.open(digest))?);
+        let file = match self.blobs.open_at_hand(digest)? {
+            Some(file) => file,
+            None => follow.unbound(|| self.blobs.open(digest))?,
+        };
+        let file = Arc::new(file);
         self.open.put(hash, *digest, file.clone());
         Ok(file)
     }

@@ -74,14 +74,27 @@ impl Store {
     /// Opens a blob for reading, from its start; fetches it from the sources if it is not here. The bytes are those of the digest
     /// unless the disk itself decays: who must be sure uses [`Store::read_blob`] or [`BlobRead::open`].
     pub fn open_blob(&self, digest: &Digest) -> Result<File, BlobError> {
-        let Some(file) = self.disk().open_file(&layout::blob(digest))? else {
-            return self.fetch_or_forget(digest);
-        };
-        let stat = rustix::fs::fstat(&file).map_err(self.disk().fail("read", &layout::blob(digest)))?;
-        if !self.doubts(&stat)? || self.sound_blob(digest)?.is_some() {
-            return Ok(file);
+        match self.find_blob(digest)? {
+            Some((file, false)) => Ok(file),
+            Some((file, true)) if self.sound_blob(digest)?.is_some() => Ok(file),
+            _ => self.fetch_or_forget(digest),
         }
-        self.fetch_or_forget(digest)
+    }
+
+    /// Opens a blob for reading, from its start, if that takes no time: it is here, and beyond doubt.
+    pub fn open_blob_at_hand(&self, digest: &Digest) -> Result<Option<File>, BlobError> {
+        let found = self.find_blob(digest)?;
+        Ok(found.and_then(|(file, doubtful)| (!doubtful).then_some(file)))
+    }
+
+    /// The blob's file, and whether its bytes are in doubt.
+    fn find_blob(&self, digest: &Digest) -> Result<Option<(File, bool)>, BlobError> {
+        let place = layout::blob(digest);
+        let Some(file) = self.disk().open_file(&place)? else {
+            return Ok(None);
+        };
+        let stat = rustix::fs::fstat(&file).map_err(self.disk().fail("read", &place))?;
+        Ok(Some((file, self.doubts(&stat)?)))
     }
 
     /// Fetches a blob in place of a damaged or lost one. Where no source has it, nothing leads to it any more; a source that fails may
