@@ -1,9 +1,9 @@
 //! A process whose streams are the caller's: `wharf run`. What it writes is thrown away with it.
 
-use std::{panic::resume_unwind, sync::Arc, thread};
+use std::sync::Arc;
 
-use wharf_rootfs::{LARGE, ServeOptions, Server, Session, beside};
-use wharf_sandbox::{Exit, Io, Large, Root as SandboxRoot, Running, host::Rung};
+use wharf_rootfs::Session;
+use wharf_sandbox::{Exit, Io, Root as SandboxRoot, Running, host::Rung};
 
 use super::process::{Process, ProcessError, Processes, Scratch};
 
@@ -61,55 +61,6 @@ impl Processes {
             session,
             scratch,
         })
-    }
-
-    /// Starts `process` on FUSE and serves `served` to it.
-    pub(super) fn start_served(
-        &self,
-        process: &Process<'_>,
-        served: &wharf_tree::Tree,
-        root: SandboxRoot,
-        io: Io,
-    ) -> Result<(Running, Session), ProcessError> {
-        let options = ServeOptions {
-            mounts: process.mounts.points().to_vec(),
-            markers: self.markers(process),
-            owners: self.owners(),
-            large: self.sandbox.layers_large(&process.spec).then_some(LARGE),
-            ..ServeOptions::default()
-        };
-        // The walk over the tree takes as long as the namespaces.
-        let (server, started) = thread::scope(|scope| {
-            let server = scope.spawn(|| Server::new(served, Arc::new(self.store.clone()), &options));
-            let started = self.start(process, root, io);
-            (server.join(), started)
-        });
-        let server = server.unwrap_or_else(|panic| resume_unwind(panic));
-        let mut running = started?;
-        let fuse = running.fuse()?;
-        let mut session = server?.serve(fuse.connection, fuse.processes)?;
-        match fuse.large {
-            Some(large) if session.lacks_large() => {
-                session.serve_large(large)?;
-                running.served_in_layers(|| session.serve_all())?;
-            }
-            _ => running.served()?,
-        }
-        Ok((running, session))
-    }
-
-    /// A root that [`Self::start_served`] serves.
-    pub(super) fn fuse_root(&self, process: &Process<'_>, scratch: &Scratch) -> SandboxRoot {
-        let large = self.sandbox.layers_large(&process.spec).then(|| Large {
-            layer: beside::TREE.to_owned(),
-            data: beside::DATA.to_owned(),
-            contents: self.store.blobs(),
-        });
-        SandboxRoot::FuseOverlay {
-            upper: scratch.upper.clone(),
-            work: scratch.overlay.clone(),
-            large,
-        }
     }
 }
 

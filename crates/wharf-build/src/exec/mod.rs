@@ -21,6 +21,7 @@ mod reason;
 mod remove;
 mod run;
 mod rung;
+mod served;
 mod slot;
 mod source;
 mod times;

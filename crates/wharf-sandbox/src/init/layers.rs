@@ -1,6 +1,6 @@
 //! The lower layers of a root whose large files have one of their own.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{
     root::{Below, by_descriptor, directory, overlay},
@@ -14,18 +14,17 @@ use crate::{
     message::{Command, Report},
 };
 
-/// Makes the root of both file systems that the program serves. None when the kernel refuses that: nothing is left of it then, and the
-/// program serves everything at `first`.
+/// Makes the root of both file systems that the program serves, mounted at `lowers`. None when the kernel refuses that: nothing is left of it
+/// then, and the program serves everything at the first.
 pub(super) fn mount(
     large: &Large,
-    first: &Path,
-    second: &Path,
+    lowers: &[PathBuf; 2],
     stage: &Path,
     below: &Below,
     user_xattrs: bool,
     channel: &Channel,
 ) -> Result<Option<Tree>, SetupError> {
-    if let Ok(tree) = make(large, first, second, stage, below, user_xattrs) {
+    if let Ok(tree) = make(large, lowers, stage, below, user_xattrs) {
         return Ok(Some(tree));
     }
     below.clear_work()?;
@@ -37,12 +36,12 @@ pub(super) fn mount(
 /// A read-only overlay of what is looked up to be opened, over the contents; the root's overlay with it as data-only layer.
 fn make(
     large: &Large,
-    first: &Path,
-    second: &Path,
+    lowers: &[PathBuf; 2],
     stage: &Path,
     below: &Below,
     user_xattrs: bool,
 ) -> Result<Tree, SetupError> {
+    let [first, second] = lowers;
     let opened = second.join(&large.data);
     let contents = directory(&large.contents)?;
     let layers: [Parameter<'_>; 2] = [

@@ -55,11 +55,10 @@ pub(super) fn make(
         Root::FuseOverlay { large, .. } => {
             let lowers = [stage.join("lower"), stage.join("large")];
             let [lower, second] = &lowers;
-            connect(&lowers[..=usize::from(large.is_some())], procfs, channel)?;
+            let wanted = if large.is_some() { 2 } else { 1 };
+            connect(&lowers[..wanted], procfs, channel)?;
             let tree = match (served(channel), large) {
-                (true, Some(large)) => {
-                    layers::mount(large, lower, second, &stage, &below, user_xattrs, channel)?
-                }
+                (true, Some(large)) => layers::mount(large, &lowers, &stage, &below, user_xattrs, channel)?,
                 _ => None,
             };
             let only = lower.to_string_lossy();

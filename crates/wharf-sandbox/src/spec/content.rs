@@ -3,7 +3,7 @@
 
 use std::{
     fs::File,
-    io::{self, Write},
+    io::{self, Seek, Write},
     os::fd::AsFd,
     sync::Arc,
 };
@@ -58,7 +58,7 @@ impl Content {
         if bytes.len() < BESIDE {
             return Ok(());
         }
-        let offset = io::Seek::stream_position(beside)?;
+        let offset = beside.stream_position()?;
         beside.write_all(bytes)?;
         self.0 = Place::Beside {
             offset,
@@ -86,7 +86,7 @@ impl Content {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{Read, Seek};
+    use std::io::Read;
 
     use rustix::fs::{MemfdFlags, memfd_create};
 

@@ -106,19 +106,6 @@ const READ_ONLY: &[&str] = &[
 const SHM_SIZE: u64 = 64 << 20;
 
 impl Spec {
-    /// Puts large contents into `beside`, the beginning of the file that the order with this specification will come in.
-    pub(crate) fn lay_contents_beside(&mut self, beside: &mut File) -> io::Result<()> {
-        let files = self.mounts.iter_mut().flat_map(|mount| match mount {
-            Mount::File { file, .. } => std::slice::from_mut(file),
-            Mount::Directory { files, .. } => files.as_mut_slice(),
-            _ => &mut [],
-        });
-        for file in files {
-            file.content.lay_beside(beside)?;
-        }
-        Ok(())
-    }
-
     /// `argv` in `root` as Docker would run it: uid 0, default capabilities and seccomp profile, host network, no terminal, an empty
     /// environment, working directory `/`.
     pub fn new(root: Root, argv: Vec<OsString>) -> Self {
@@ -156,5 +143,18 @@ impl Spec {
         self.seccomp = Seccomp::Unconfined;
         self.masked_paths.clear();
         self.readonly_paths.clear();
+    }
+
+    /// Puts large contents into `beside`, the beginning of the file that the order with this specification will come in.
+    pub(crate) fn lay_contents_beside(&mut self, beside: &mut File) -> io::Result<()> {
+        let files = self.mounts.iter_mut().flat_map(|mount| match mount {
+            Mount::File { file, .. } => std::slice::from_mut(file),
+            Mount::Directory { files, .. } => files.as_mut_slice(),
+            _ => &mut [],
+        });
+        for file in files {
+            file.content.lay_beside(beside)?;
+        }
+        Ok(())
     }
 }

@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use wharf_store::{BlobError, ImageRecord, TreeError};
+use wharf_oci::Digest;
+use wharf_store::{BlobError, ImageRecord, Store, TreeError};
 
 use crate::context::{Context, put_files, result_of, tick};
 
@@ -36,6 +37,23 @@ fn content_lost_in_a_crash_is_a_miss() {
     assert!(matches!(store.open_blob(&lost), Err(BlobError::Missing(_))));
     assert_eq!(store.put_bytes(b"lost").unwrap(), lost);
     assert_eq!(store.read_blob(&lost, 10).unwrap(), b"lost");
+}
+
+#[test]
+fn what_is_in_doubt_is_not_at_hand() {
+    let context = Context::new();
+    let store = context.open_in_boot("one");
+    let blobs = [b"lost", b"kept"].map(|bytes| store.put_bytes(bytes).unwrap());
+    let at_hand = |store: &Store, blob| store.open_blob_at_hand(blob).unwrap().is_some();
+    assert!(blobs.iter().all(|blob| at_hand(&store, blob)));
+    assert!(!at_hand(&store, &Digest::of(b"never there")));
+    drop(store);
+    lose_content(&context.blob_file(&blobs[0]));
+    tick();
+    let store = context.open_in_boot("two");
+    assert!(!blobs.iter().any(|blob| at_hand(&store, blob)));
+    assert!(store.open_blob(&blobs[1]).is_ok(), "it was looked at");
+    assert!(matches!(store.open_blob(&blobs[0]), Err(BlobError::Missing(_))));
 }
 
 #[test]

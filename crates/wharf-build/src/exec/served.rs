@@ -1,0 +1,60 @@
+//! Starting a process whose root this program serves.
+
+use std::{panic::resume_unwind, sync::Arc, thread};
+
+use wharf_rootfs::{LARGE, ServeOptions, Server, Session, beside};
+use wharf_sandbox::{Io, Large, Root as SandboxRoot, Running};
+use wharf_tree::Tree;
+
+use super::process::{Process, ProcessError, Processes, Scratch};
+
+impl Processes {
+    /// A root that [`Self::start_served`] serves.
+    pub(super) fn fuse_root(&self, process: &Process<'_>, scratch: &Scratch) -> SandboxRoot {
+        let large = self.sandbox.layers_large(&process.spec).then(|| Large {
+            layer: beside::TREE.to_owned(),
+            data: beside::DATA.to_owned(),
+            contents: self.store.blobs(),
+        });
+        SandboxRoot::FuseOverlay {
+            upper: scratch.upper.clone(),
+            work: scratch.overlay.clone(),
+            large,
+        }
+    }
+
+    /// Starts `process` on FUSE and serves `served` to it.
+    pub(super) fn start_served(
+        &self,
+        process: &Process<'_>,
+        served: &Tree,
+        root: SandboxRoot,
+        io: Io,
+    ) -> Result<(Running, Session), ProcessError> {
+        let options = ServeOptions {
+            mounts: process.mounts.points().to_vec(),
+            markers: self.markers(process),
+            owners: self.owners(),
+            large: self.sandbox.layers_large(&process.spec).then_some(LARGE),
+            ..ServeOptions::default()
+        };
+        // The walk over the tree takes as long as the namespaces.
+        let (server, started) = thread::scope(|scope| {
+            let server = scope.spawn(|| Server::new(served, Arc::new(self.store.clone()), &options));
+            let started = self.start(process, root, io);
+            (server.join(), started)
+        });
+        let server = server.unwrap_or_else(|panic| resume_unwind(panic));
+        let (mut running, server) = (started?, server?);
+        let fuse = running.fuse()?;
+        let mut session = server.serve(fuse.connection, fuse.processes)?;
+        if let Some(large) = fuse.large.filter(|_| session.lacks_large()) {
+            session.serve_large(large)?;
+            running.served_in_layers(|| session.serve_all())?;
+        } else {
+            session.serve_all();
+            running.served()?;
+        }
+        Ok((running, session))
+    }
+}
