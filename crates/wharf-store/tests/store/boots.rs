@@ -44,7 +44,7 @@ fn what_is_in_doubt_is_not_at_hand() {
     let context = Context::new();
     let store = context.open_in_boot("one");
     let blobs = [b"lost", b"kept"].map(|bytes| store.put_bytes(bytes).unwrap());
-    let at_hand = |store: &Store, blob| store.open_blob_at_hand(blob).unwrap().is_some();
+    let at_hand = |store: &Store, blob: &Digest| store.open_blob_at_hand(blob).unwrap().is_some();
     assert!(blobs.iter().all(|blob| at_hand(&store, blob)));
     assert!(!at_hand(&store, &Digest::of(b"never there")));
     drop(store);
