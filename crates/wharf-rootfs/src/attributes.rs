@@ -39,6 +39,16 @@ pub(crate) fn nothing() -> FileAttr {
     attributes(&Entry::whiteout(), 0, 0, &Owners::Same)
 }
 
+/// The attributes that say "no such name, and none below" to an overlay: a character device 0/0.
+pub(crate) fn whiteout(number: u64) -> FileAttr {
+    FileAttr {
+        ino: INodeNo(number),
+        kind: FileType::CharDevice,
+        nlink: 1,
+        ..nothing()
+    }
+}
+
 fn size(node: &Node) -> u64 {
     match node {
         Node::File { size, .. } => *size,

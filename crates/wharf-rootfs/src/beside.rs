@@ -8,6 +8,7 @@
 
 use std::{
     ffi::OsStr,
+    fs::File,
     io,
     os::unix::ffi::{OsStrExt, OsStringExt},
     sync::Arc,
@@ -19,7 +20,6 @@ use fuser::{
     LockOwner, OpenFlags, ReplyAttr, ReplyData, ReplyDirectory, ReplyEmpty, ReplyEntry, ReplyIoctl,
     ReplyLseek, ReplyOpen, ReplyStatfs, ReplyXattr, Request,
 };
-use wharf_oci::Digest;
 use wharf_tree::{Entry, Name, Node as TreeNode, readset::Kind};
 
 use crate::{
@@ -144,41 +144,31 @@ impl LargeFs {
         })
     }
 
-    /// Makes sure that the content is in the store and whole: from here on the kernel reads it without asking. Gives the reply back unless it
-    /// has been answered.
-    fn open_content(&self, node: &Node, reply: ReplyEntry) -> Option<ReplyEntry> {
-        let TreeNode::File { digest, size } = &node.entry().node else {
+    /// Sees to it that the content is in the store and whole, and says so: from then on the kernel reads it without asking. Gives the reply
+    /// back if that takes no time.
+    fn open_content(&self, node: &Arc<Node>, known: FileAttr, reply: ReplyEntry) -> Option<ReplyEntry> {
+        let TreeNode::File { digest, size } = node.entry().node else {
             return Some(reply);
         };
         node.ask(Kind::Content);
-        let parked = self.shared().health.park(Waiting::Entry(reply));
-        if let Err(source) = self.opened(digest, *size) {
-            self.shared().blob_failed(&node.path(), digest, source);
-            parked
-                .take()
-                .into_iter()
-                .for_each(|reply| reply.error(Errno::EIO));
+        let at_hand = self.shared().contents.open_at_hand(&digest);
+        // What fails here fails aside too, and is told there.
+        if at_hand.is_ok_and(|file| file.is_some_and(|file| check(&file, size).is_ok())) {
+            return Some(reply);
         }
-        match parked.take() {
-            Some(Waiting::Entry(reply)) => Some(reply),
-            _ => None,
-        }
-    }
-
-    fn opened(&self, digest: &Digest, size: u64) -> io::Result<()> {
-        let found = self
-            .shared()
-            .contents
-            .open(digest, &self.tree.follow)?
-            .metadata()?
-            .len();
-        if found == size {
-            Ok(())
-        } else {
-            Err(io::Error::other(format!(
-                "it has {found} bytes instead of {size}"
-            )))
-        }
+        let (shared, node) = (self.tree.shared.clone(), node.clone());
+        let work = move || {
+            let parked = shared.health.park(Waiting::Entry(reply));
+            let opened = shared.contents.open(&digest);
+            let checked = opened.and_then(|file| check(&file, size));
+            let failed = checked.map_err(|source| shared.blob_failed(&node.path(), &digest, source));
+            match (parked.take(), failed) {
+                (Some(Waiting::Entry(reply)), Ok(())) => there(reply, &FOREVER, &known),
+                (reply, _) => reply.into_iter().for_each(|reply| reply.error(Errno::EIO)),
+            }
+        };
+        self.shared().aside.run(&self.tree.follow, work);
+        None
     }
 
     /// The overlay's own marks of a file: that its content is elsewhere, and where.
@@ -200,6 +190,23 @@ impl LargeFs {
     }
 }
 
+/// A content is as long as the tree says.
+fn check(file: &File, size: u64) -> io::Result<()> {
+    let found = file.metadata()?.len();
+    if found == size {
+        Ok(())
+    } else {
+        Err(io::Error::other(format!(
+            "it has {found} bytes instead of {size}"
+        )))
+    }
+}
+
+/// Says that a name is there, and its status, as far as the kernel may believe that it knows it.
+fn there(reply: ReplyEntry, known: &Duration, attributes: &FileAttr) {
+    reply.entry_with_ttls(known, &FOREVER, attributes, Generation(0));
+}
+
 impl Filesystem for LargeFs {
     fn init(&mut self, _: &Request, config: &mut KernelConfig) -> io::Result<()> {
         self.shared().agree(config);
@@ -217,10 +224,11 @@ impl Filesystem for LargeFs {
             Err(errno) => return reply.error(errno),
         };
         let in_layer = matches!(place, Place::Layer(_));
+        let attributes = self.attributes(place, &node);
         let reply = if in_layer {
             Some(reply)
         } else {
-            self.open_content(&node, reply)
+            self.open_content(&node, attributes, reply)
         };
         // Of a file in the layer the kernel shall ask when it wants to know more than that it is there.
         let known = if in_layer && node.dir().is_none() {
@@ -230,7 +238,7 @@ impl Filesystem for LargeFs {
         };
         if let Some(reply) = reply {
             let _turn = self.tree.follow.give_way();
-            reply.entry_with_ttls(&known, &FOREVER, &self.attributes(place, &node), Generation(0));
+            there(reply, &known, &attributes);
         }
     }
 

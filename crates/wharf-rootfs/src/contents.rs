@@ -1,10 +1,17 @@
 //! Open contents: a small cache in front of the store, since the kernel asks for a file in pieces.
 
-use std::{fs::File, io, path::PathBuf, sync::Arc};
+use std::{
+    fs::File,
+    io::{self, IoSliceMut},
+    os::unix::fs::FileExt,
+    path::PathBuf,
+    sync::Arc,
+};
 
+use rustix::io::{Errno, ReadWriteFlags, preadv2};
 use wharf_oci::Digest;
 
-use crate::{blobs::BlobOpen, follow::Follow, slots::Slots};
+use crate::{blobs::BlobOpen, slots::Slots};
 
 /// How many files stay open. Several steps run at once, and many machines allow a process 1,024 descriptors.
 const OPEN: usize = 64;
@@ -28,18 +35,41 @@ impl Contents {
         self.blobs.place(digest)
     }
 
-    /// The content, open. Nothing is locked while a missing one is fetched.
-    pub(crate) fn open(&self, digest: &Digest, follow: &Follow) -> io::Result<Arc<File>> {
-        let hash = digest.as_bytes()[0].into();
-        if let Some(file) = self.open.get(hash, digest) {
-            return Ok(file);
+    /// The content, open, if that takes no time.
+    pub(crate) fn open_at_hand(&self, digest: &Digest) -> io::Result<Option<Arc<File>>> {
+        if let Some(file) = self.open.get(home(digest), digest) {
+            return Ok(Some(file));
         }
-        let file = match self.blobs.open_at_hand(digest)? {
-            Some(file) => file,
-            None => follow.unbound(|| self.blobs.open(digest))?,
-        };
+        let file = self.blobs.open_at_hand(digest)?;
+        Ok(file.map(|file| self.keep(digest, file)))
+    }
+
+    /// The content, open. Nothing is locked while a missing one is fetched.
+    pub(crate) fn open(&self, digest: &Digest) -> io::Result<Arc<File>> {
+        match self.open_at_hand(digest)? {
+            Some(file) => Ok(file),
+            None => Ok(self.keep(digest, self.blobs.open(digest)?)),
+        }
+    }
+
+    fn keep(&self, digest: &Digest, file: File) -> Arc<File> {
         let file = Arc::new(file);
-        self.open.put(hash, *digest, file.clone());
-        Ok(file)
+        self.open.put(home(digest), *digest, file.clone());
+        file
+    }
+}
+
+fn home(digest: &Digest) -> u64 {
+    digest.as_bytes()[0].into()
+}
+
+/// Fills `bytes` from `offset` on if they are in memory, or if nobody can say whether they are.
+pub(crate) fn read_at_hand(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<bool> {
+    let wanted = bytes.len();
+    match preadv2(file, &mut [IoSliceMut::new(bytes)], offset, ReadWriteFlags::NOWAIT) {
+        Ok(length) => Ok(length == wanted),
+        Err(Errno::AGAIN | Errno::INTR) => Ok(false),
+        Err(Errno::OPNOTSUPP) => file.read_exact_at(bytes, offset).map(|()| true),
+        Err(errno) => Err(errno.into()),
     }
 }

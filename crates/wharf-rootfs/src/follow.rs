@@ -84,16 +84,11 @@ impl Follow {
         GivesWay(gives)
     }
 
-    /// Does what may take long or start threads, which would inherit that this one is bound.
-    pub(crate) fn unbound<T>(&self, work: impl FnOnce() -> T) -> T {
-        let bound = BOUND.get();
-        let (Some(ways), Some(_)) = (&self.0, bound) else {
-            return work();
-        };
-        ways.bind(None);
-        let done = work();
-        ways.bind(bound);
-        done
+    /// For a thread that one of the server's has begun: it has inherited where that one is bound.
+    pub(crate) fn go_home(&self) {
+        if let Some(ways) = &self.0 {
+            let _ = sched_setaffinity(None, &ways.home);
+        }
     }
 }
 
@@ -445,8 +440,12 @@ mod tests {
             let (thread, _wake) = sleeper(processor);
             (0..64).for_each(|_| follow.asked_by(thread));
             assert!(now().is_set(processor) && now().count() == 1);
-            assert_eq!(follow.unbound(now), home);
-            assert_eq!(now().count(), 1);
+            let begun = || {
+                assert_eq!(now().count(), 1);
+                follow.go_home();
+                now()
+            };
+            assert_eq!(thread::scope(|scope| scope.spawn(begun).join().unwrap()), home);
             // Not on a busy machine, and a test shall pass there too.
             let turn = follow.give_way();
             assert_eq!(policy() == libc::SCHED_IDLE, turn.0);

@@ -10,6 +10,7 @@ pub mod mounts;
 pub mod overlay;
 pub mod owners;
 
+mod aside;
 mod attributes;
 pub mod beside;
 mod contents;

@@ -8,6 +8,7 @@
 use std::{
     cell::RefCell,
     ffi::OsStr,
+    fs::File,
     io,
     os::unix::{ffi::OsStrExt, fs::FileExt},
     sync::{
@@ -27,8 +28,9 @@ use wharf_oci::Digest;
 use wharf_tree::{Entry, Name, Node as TreeNode, TreePath, readset::Kind};
 
 use crate::{
-    attributes::{attributes, nothing},
-    contents::Contents,
+    aside::Aside,
+    attributes::{attributes, nothing, whiteout},
+    contents::{Contents, read_at_hand},
     follow::{Follow, GivesWay},
     health::{Health, Waiting},
     listing::Listings,
@@ -51,6 +53,7 @@ pub(crate) struct Shared {
     pub(crate) health: Arc<Health>,
     pub(crate) survey: Survey,
     pub(crate) contents: Contents,
+    pub(crate) aside: Aside,
     pub(crate) markers: Markers,
     pub(crate) owners: Owners,
     /// From how many bytes on files are in a layer of their own.
@@ -71,6 +74,11 @@ impl Shared {
                 .map(|part| 1 + part.len())
                 .sum::<usize>()
                 < PATH_MAX
+    }
+
+    /// Whether a directory is in the layer of large files too.
+    fn is_layered(&self, dir: &Node) -> bool {
+        self.apart.load(Ordering::Relaxed) < u64::MAX && self.survey.large.is_below(dir)
     }
 
     /// Writes down a look-up that found `entry`, and gives its number.
@@ -102,6 +110,41 @@ impl Shared {
             .expect("only what the kernel offers is asked for");
     }
 
+    /// Sends `length` bytes of a content that may be elsewhere.
+    fn send_fetched(&self, node: &Node, digest: &Digest, offset: u64, length: usize, reply: ReplyData) {
+        let parked = self.health.park(Waiting::Data(reply));
+        let read = || {
+            let mut bytes = vec![0; length];
+            self.contents.open(digest)?.read_exact_at(&mut bytes, offset)?;
+            Ok(bytes)
+        };
+        match read() {
+            Ok(bytes) => {
+                if let Some(Waiting::Data(reply)) = parked.take() {
+                    reply.data(&bytes);
+                }
+            }
+            Err(source) => {
+                self.blob_failed(&node.path(), digest, source);
+                parked
+                    .take()
+                    .into_iter()
+                    .for_each(|reply| reply.error(Errno::EIO));
+            }
+        }
+    }
+
+    /// Says where data or a hole begins in a content that may be elsewhere.
+    fn seek_fetched(&self, node: &Node, digest: &Digest, target: SeekFrom, reply: ReplyLseek) {
+        match self.contents.open(digest) {
+            Ok(file) => seek(&file, target, reply),
+            Err(source) => {
+                self.blob_failed(&node.path(), digest, source);
+                reply.error(Errno::EIO);
+            }
+        }
+    }
+
     /// A content could not be had.
     pub(crate) fn blob_failed(&self, path: &TreePath, digest: &Digest, source: io::Error) {
         self.health.fail(ServeError::Blob {
@@ -111,6 +154,18 @@ impl Shared {
         });
     }
 }
+
+/// What is found under a name.
+enum Look {
+    Here(u64, Arc<Node>),
+    /// Nothing in this layer.
+    NotHere,
+    /// Nothing in the layer of large files either: a whiteout keeps the overlay from looking there.
+    NoLayer,
+}
+
+/// The number of whiteouts, which the overlay shows to nobody: the tree's have 63 bits.
+const WHITEOUT: u64 = 1 << 63;
 
 /// A tree as a file system.
 pub(crate) struct TreeFs {
@@ -146,58 +201,44 @@ impl TreeFs {
         })
     }
 
-    fn found(&self, parent: &Arc<Node>, name: &OsStr) -> Result<Option<(u64, Arc<Node>)>, Errno> {
+    fn look(&self, parent: &Arc<Node>, name: &OsStr) -> Result<Look, Errno> {
         let dir = parent.dir().ok_or(Errno::ENOTDIR)?;
         let Some((name, entry)) = dir.entries().get_key_value(name.as_bytes()) else {
             let name = Name::new(name.as_bytes()).or(Err(Errno::EINVAL))?;
             self.shared.nodes.missed(parent.path().join(&name));
-            return Ok(None);
+            return Ok(if self.shared.is_layered(parent) {
+                Look::NoLayer
+            } else {
+                Look::NotHere
+            });
         };
         if self.shared.is_apart(parent, name, entry) {
-            return Ok(None);
+            return Ok(Look::NotHere);
         }
-        Ok(Some(self.shared.found(parent, name, entry)))
+        let (number, node) = self.shared.found(parent, name, entry);
+        Ok(Look::Here(number, node))
     }
 
-    /// Sends `length` bytes of a content from `offset` on: all of them or none.
-    fn send(&self, path: &TreePath, digest: &Digest, offset: u64, length: usize, reply: ReplyData) {
-        let parked = self.shared.health.park(Waiting::Data(reply));
-        let read = BUFFER.with_borrow_mut(|buffer| {
+    /// Sends `length` bytes of a file's content from `offset` on: all of them or none.
+    fn send(&self, node: &Arc<Node>, digest: &Digest, offset: u64, length: usize, reply: ReplyData) {
+        let at_hand = BUFFER.with_borrow_mut(|buffer| {
             buffer.resize(length.max(buffer.len()), 0);
             let bytes = &mut buffer[..length];
-            self.shared
-                .contents
-                .open(digest, &self.follow)?
-                .read_exact_at(bytes, offset)?;
-            if let Some(Waiting::Data(reply)) = parked.take() {
+            // What fails here fails aside too, and is told there.
+            let file = self.shared.contents.open_at_hand(digest).ok().flatten();
+            if file.is_some_and(|file| read_at_hand(&file, bytes, offset).unwrap_or(false)) {
                 let _turn = self.follow.give_way();
                 reply.data(bytes);
+                None
+            } else {
+                Some(reply)
             }
-            Ok(())
         });
-        if let Err(source) = read {
-            self.shared.blob_failed(path, digest, source);
-            parked
-                .take()
-                .into_iter()
-                .for_each(|reply| reply.error(Errno::EIO));
+        if let Some(reply) = at_hand {
+            let (shared, node, digest) = (self.shared.clone(), node.clone(), *digest);
+            let send = move || shared.send_fetched(&node, &digest, offset, length, reply);
+            self.shared.aside.run(&self.follow, send);
         }
-    }
-
-    /// Where data or a hole begins in the stored content: copy-up asks, to keep sparse files sparse.
-    fn seek(&self, node: &Node, target: SeekFrom) -> Result<u64, Errno> {
-        let TreeNode::File { digest, .. } = &node.entry().node else {
-            return Err(Errno::EINVAL);
-        };
-        let file = self
-            .shared
-            .contents
-            .open(digest, &self.follow)
-            .map_err(|source| {
-                self.shared.blob_failed(&node.path(), digest, source);
-                Errno::EIO
-            })?;
-        rustix::fs::seek(&*file, target).map_err(|errno| Errno::from_i32(errno.raw_os_error()))
     }
 
     /// The value of an attribute as the overlay above asks for it; `None` for what is not there.
@@ -242,6 +283,14 @@ pub(crate) fn send_xattr(value: &[u8], size: u32, reply: ReplyXattr) {
     }
 }
 
+/// Says where data or a hole begins: copy-up asks, to keep sparse files sparse.
+fn seek(file: &File, target: SeekFrom, reply: ReplyLseek) {
+    match rustix::fs::seek(file, target) {
+        Ok(position) => reply.offset(position as i64),
+        Err(errno) => reply.error(Errno::from_i32(errno.raw_os_error())),
+    }
+}
+
 impl Filesystem for TreeFs {
     fn init(&mut self, _: &Request, config: &mut KernelConfig) -> io::Result<()> {
         self.shared.agree(config);
@@ -250,14 +299,15 @@ impl Filesystem for TreeFs {
 
     fn lookup(&self, request: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
         let _turn = self.turn(request);
-        let found = self.node(parent).and_then(|parent| self.found(&parent, name));
-        let (attributes, known) = match found {
+        let look = self.node(parent).and_then(|parent| self.look(&parent, name));
+        let (attributes, known) = match look {
             // A directory has no size or names of its own: who knows that there is one knows its status.
-            Ok(Some((number, node))) if node.dir().is_some() => {
+            Ok(Look::Here(number, node)) if node.dir().is_some() => {
                 (self.shared.attributes(&node, number), FOREVER)
             }
-            Ok(Some((number, node))) => (self.shared.attributes(&node, number), Duration::ZERO),
-            Ok(None) => (nothing(), Duration::ZERO),
+            Ok(Look::Here(number, node)) => (self.shared.attributes(&node, number), Duration::ZERO),
+            Ok(Look::NotHere) => (nothing(), Duration::ZERO),
+            Ok(Look::NoLayer) => (whiteout(WHITEOUT), FOREVER),
             Err(errno) => return reply.error(errno),
         };
         reply.entry_with_ttls(&known, &FOREVER, &attributes, Generation(0));
@@ -314,7 +364,7 @@ impl Filesystem for TreeFs {
         };
         match end.saturating_sub(offset).min(size.into()) {
             0 => reply.data(&[]),
-            length => self.send(&node.path(), digest, offset, length as usize, reply),
+            length => self.send(&node, digest, offset, length as usize, reply),
         }
     }
 
@@ -423,9 +473,16 @@ impl Filesystem for TreeFs {
             (Ok(offset), SEEK_HOLE) => SeekFrom::Hole(offset),
             _ => return reply.error(Errno::EINVAL),
         };
-        match self.seek(&node, target) {
-            Ok(position) => reply.offset(position as i64),
-            Err(errno) => reply.error(errno),
+        let TreeNode::File { digest, .. } = node.entry().node else {
+            return reply.error(Errno::EINVAL);
+        };
+        match self.shared.contents.open_at_hand(&digest) {
+            Ok(Some(file)) => seek(&file, target, reply),
+            _ => {
+                let shared = self.shared.clone();
+                let work = move || shared.seek_fetched(&node, &digest, target, reply);
+                self.shared.aside.run(&self.follow, work);
+            }
         }
     }
 }

@@ -15,6 +15,7 @@ use wharf_oci::Digest;
 use wharf_tree::{Tree, TreePath, readset::PathSet};
 
 use crate::{
+    aside::Aside,
     beside::LargeFs,
     blobs::BlobOpen,
     contents::Contents,
@@ -40,8 +41,6 @@ pub struct ServeOptions {
     pub markers: Markers,
     /// What owners mean where the step runs.
     pub owners: Owners,
-    /// How many threads answer; at least one. Two keep one slow fetch from stalling all.
-    pub threads: usize,
     /// From how many bytes on files are to be in a layer of their own, with contents that the kernel reads where [`BlobOpen::place`] says.
     pub large: Option<u64>,
 }
@@ -53,7 +52,6 @@ impl Default for ServeOptions {
             mounts: Vec::new(),
             markers: Markers::default(),
             owners: Owners::default(),
-            threads: 2,
             large: None,
         }
     }
@@ -62,7 +60,6 @@ impl Default for ServeOptions {
 /// A server that has no connection yet. Making it costs a walk of the tree: do that while the sandbox starts.
 pub struct Server {
     root: u16,
-    threads: usize,
     shared: Arc<Shared>,
 }
 
@@ -79,13 +76,13 @@ impl Server {
             health: Arc::default(),
             survey,
             contents: Contents::new(blobs),
+            aside: Aside::default(),
             markers: options.markers,
             owners: options.owners.clone(),
             apart: AtomicU64::new(apart),
         };
         Ok(Self {
             root: options.root,
-            threads: options.threads.max(1),
             shared: Arc::new(shared),
         })
     }
@@ -95,14 +92,9 @@ impl Server {
     /// of who asks. The server belongs outside of the mount's namespaces: inside, it would keep them alive.
     pub fn serve(self, fuse: OwnedFd, processes: Option<OwnedFd>) -> Result<Session, ServeError> {
         let follow = Arc::new(Follow::new(processes));
-        let server = run(
-            TreeFs::new(self.shared.clone(), follow.clone()),
-            fuse,
-            self.threads,
-        )?;
+        let server = run(TreeFs::new(self.shared.clone(), follow.clone()), fuse)?;
         Ok(Session {
             root: self.root,
-            threads: self.threads,
             shared: self.shared,
             follow,
             servers: vec![server],
@@ -110,10 +102,9 @@ impl Server {
     }
 }
 
-/// Answers on a connection, in threads of its own.
-fn run(fs: impl Filesystem, fuse: OwnedFd, threads: usize) -> Result<JoinHandle<io::Result<()>>, ServeError> {
-    let mut config = fuser::Config::default();
-    config.n_threads = Some(threads);
+/// Answers on a connection, in a thread of its own ([`Aside`] says why it is one).
+fn run(fs: impl Filesystem, fuse: OwnedFd) -> Result<JoinHandle<io::Result<()>>, ServeError> {
+    let config = fuser::Config::default();
     // The default access list refuses, in user space, whoever is not the server's own user.
     let fuse = fuser::Session::from_fd(fs, fuse, SessionACL::All, config).map_err(ServeError::Handshake)?;
     let server = thread::Builder::new().name("rootfs".into());
@@ -123,7 +114,6 @@ fn run(fs: impl Filesystem, fuse: OwnedFd, threads: usize) -> Result<JoinHandle<
 /// A server at work. It ends by itself when the last process that can see the mount is gone.
 pub struct Session {
     root: u16,
-    threads: usize,
     shared: Arc<Shared>,
     follow: Arc<Follow>,
     servers: Vec<JoinHandle<io::Result<()>>>,
@@ -139,11 +129,8 @@ impl Session {
     /// Serves large files on `fuse`, another open `/dev/fuse`: the lower layer [`TREE`](crate::beside::TREE), and
     /// [`DATA`](crate::beside::DATA), the lower layer of an overlay over the contents' directory that is the root's data-only layer.
     pub fn serve_large(&mut self, fuse: OwnedFd) -> Result<(), ServeError> {
-        self.servers.push(run(
-            LargeFs::new(self.shared.clone(), self.follow.clone()),
-            fuse,
-            self.threads,
-        )?);
+        let server = run(LargeFs::new(self.shared.clone(), self.follow.clone()), fuse)?;
+        self.servers.push(server);
         Ok(())
     }
 
@@ -163,6 +150,7 @@ impl Session {
             .into_iter()
             .map(|server| server.join().unwrap_or_else(panicked));
         let ended = ended.fold(Ok(()), io::Result::and);
+        let ended = ended.and(self.shared.aside.finish().or_else(panicked));
         self.shared.health.verdict()?;
         ended.map_err(ServeError::Connection)?;
         // The server's threads are gone and nobody else has it.
