@@ -417,6 +417,7 @@ fn engine(
             store: machine.store.clone(),
             sandbox: Arc::clone(&machine.sandbox),
             rung: Arc::clone(&machine.rung),
+            surveys: Arc::default(),
             threads: request.parallel.min(4),
             slots: request.parallel,
         },

@@ -66,7 +66,12 @@ fn home(digest: &Digest) -> u64 {
 /// Fills `bytes` from `offset` on if they are in memory, or if nobody can say whether they are.
 pub(crate) fn read_at_hand(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<bool> {
     let wanted = bytes.len();
-    match preadv2(file, &mut [IoSliceMut::new(bytes)], offset, ReadWriteFlags::NOWAIT) {
+    match preadv2(
+        file,
+        &mut [IoSliceMut::new(bytes)],
+        offset,
+        ReadWriteFlags::NOWAIT,
+    ) {
         Ok(length) => Ok(length == wanted),
         Err(Errno::AGAIN | Errno::INTR) => Ok(false),
         Err(Errno::OPNOTSUPP) => file.read_exact_at(bytes, offset).map(|()| true),

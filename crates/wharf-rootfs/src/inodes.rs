@@ -14,7 +14,7 @@ use crate::nodes::Node;
 pub(crate) const ROOT: u64 = 1;
 
 /// The numbers of one tree.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Inodes {
     /// Paths whose number is not their hash: later names of hard links, and collisions.
     exceptions: HashMap<TreePath, u64>,
@@ -23,16 +23,10 @@ pub(crate) struct Inodes {
 }
 
 impl Inodes {
-    /// Numbers the entries of `tree`. `hashes` holds [`PathHash::number`] of every path below the root.
-    pub(crate) fn new(tree: &Tree, mut hashes: Vec<u64>) -> Self {
-        hashes.sort_unstable();
-        let collide = hashes.windows(2).any(|pair| pair[0] == pair[1]);
-        let reserved = hashes.first().is_some_and(|lowest| *lowest <= ROOT);
-        let exceptions = if collide || reserved {
-            probed(tree)
-        } else {
-            linked(tree)
-        };
+    /// Numbers the entries of `tree`. `distinct`: every path below the root has a [`PathHash::number`] of its own, and none has a lower one
+    /// than 2.
+    pub(crate) fn new(tree: &Tree, distinct: bool) -> Self {
+        let exceptions = if distinct { linked(tree) } else { probed(tree) };
         let mut inodes = Self {
             exceptions,
             nlinks: HashMap::new(),
@@ -124,7 +118,7 @@ fn collect(dir: &Dir, path: &TreePath, paths: &mut Vec<TreePath>) {
 const MASK: u64 = u64::MAX >> 1;
 
 /// FNV-1a of a path, component by component. Part of what steps can see: never to be changed without a new trace version.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct PathHash(u64);
 
 impl PathHash {
@@ -186,8 +180,8 @@ mod tests {
 
     #[test]
     fn a_number_is_its_paths_alone() {
-        let small = Inodes::new(&tree(&["a/b"], &[]), vec![7, 8]);
-        let big = Inodes::new(&tree(&["a/a", "a/b", "z"], &[]), vec![7, 8, 9]);
+        let small = Inodes::new(&tree(&["a/b"], &[]), true);
+        let big = Inodes::new(&tree(&["a/a", "a/b", "z"], &[]), true);
         assert_eq!(small.number(&path("a/b")), big.number(&path("a/b")));
         assert_eq!(
             small.number(&path("a/b")),
@@ -199,7 +193,7 @@ mod tests {
 
     #[test]
     fn hard_links_share_the_first_names_number() {
-        let inodes = Inodes::new(&tree(&["a", "b", "c"], &[&["a", "c"]]), vec![7, 8]);
+        let inodes = Inodes::new(&tree(&["a", "b", "c"], &[&["a", "c"]]), true);
         assert_eq!(inodes.number(&path("a")), inodes.number(&path("c")));
         assert_ne!(inodes.number(&path("a")), inodes.number(&path("b")));
         assert_eq!(inodes.nlink(inodes.number(&path("c"))), 2);
@@ -210,8 +204,8 @@ mod tests {
     fn collisions_move_on_in_path_order() {
         let tree = tree(&["a", "b", "c"], &[&["a", "c"]]);
         // Told that two hashes are equal, it numbers one by one; with no real collision nothing moves.
-        let probed = Inodes::new(&tree, vec![7, 7]);
-        let plain = Inodes::new(&tree, vec![7, 8]);
+        let probed = Inodes::new(&tree, false);
+        let plain = Inodes::new(&tree, true);
         assert_eq!(probed.exceptions, plain.exceptions);
         assert_eq!(next_free(5, &HashSet::from([5, 6])), 7);
         assert_eq!(next_free(MASK, &HashSet::from([MASK, 0, 1])), 2);

@@ -14,7 +14,7 @@ use crate::{inodes::PathHash, nodes::Node};
 pub const LARGE: u64 = 1 << 20;
 
 /// The directories below which a large file is, by the numbers of their paths.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Large(HashSet<u64>);
 
 impl Large {
@@ -30,6 +30,11 @@ impl Large {
 
     /// Whether one is below this directory. A directory said to have one that has none does no harm.
     pub(crate) fn is_below(&self, dir: &Node) -> bool {
-        self.0.contains(&dir.hash().number())
+        self.has(dir.hash())
+    }
+
+    /// Whether one is below the directory at this path.
+    pub(crate) fn has(&self, dir: PathHash) -> bool {
+        self.0.contains(&dir.number())
     }
 }

@@ -43,4 +43,5 @@ pub use mounts::{MountError, MountKind, MountPoint};
 pub use overlay::Markers;
 pub use owners::{IdRange, Owners};
 pub use session::{Abort, ServeError, ServeOptions, Server, Session};
+pub use survey::Surveys;
 pub use upper::{UpperError, prepare_upper};

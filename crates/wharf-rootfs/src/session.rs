@@ -27,7 +27,7 @@ use crate::{
     overlay::Markers,
     owners::Owners,
     server::{Shared, TreeFs},
-    survey::Survey,
+    survey::{Survey, Surveys},
 };
 
 /// What may vary about a server.
@@ -43,6 +43,8 @@ pub struct ServeOptions {
     pub owners: Owners,
     /// From how many bytes on files are to be in a layer of their own, with contents that the kernel reads where [`BlobOpen::place`] says.
     pub large: Option<u64>,
+    /// What is known of trees that have much in common with this one.
+    pub known: Arc<Surveys>,
 }
 
 impl Default for ServeOptions {
@@ -53,11 +55,12 @@ impl Default for ServeOptions {
             markers: Markers::default(),
             owners: Owners::default(),
             large: None,
+            known: Arc::default(),
         }
     }
 }
 
-/// A server that has no connection yet. Making it costs a walk of the tree: do that while the sandbox starts.
+/// A server that has no connection yet. Making it costs a walk of what is not known of the tree: do that while the sandbox starts.
 pub struct Server {
     root: u16,
     shared: Arc<Shared>,
@@ -69,7 +72,7 @@ impl Server {
         memory::keep_large_buffers_apart();
         let served = with_mount_points(tree, &options.mounts)?;
         let least = options.large.unwrap_or(u64::MAX);
-        let survey = Survey::new(&served, &options.owners, least)?;
+        let survey = Survey::new(&served, &options.owners, least, &options.known)?;
         let apart = if survey.large.is_empty() { u64::MAX } else { least };
         let shared = Shared {
             nodes: Nodes::new(served.root),

@@ -134,6 +134,7 @@ pub(crate) fn machine(local: &Local, choices: &Choices) -> Result<Machine, Repor
             store: local.store.clone(),
             sandbox: Arc::clone(&local.sandbox),
             rung: Arc::clone(&rung),
+            surveys: Arc::default(),
             threads: 2,
             slots: processors(),
         }),

@@ -13,7 +13,7 @@ use std::{
 
 use wharf_graph::event::Stream;
 use wharf_rootfs::{
-    CommitError, Found, IdRange, Markers, MountError, Owners, ServeError, Session, UpperError,
+    CommitError, Found, IdRange, Markers, MountError, Owners, ServeError, Session, Surveys, UpperError,
     mounts::with_mount_points,
 };
 use wharf_sandbox::{
@@ -39,6 +39,8 @@ pub struct Processes {
     pub sandbox: Arc<Sandbox>,
     /// How roots are made.
     pub rung: Arc<RungChoice>,
+    /// What is known of their trees.
+    pub surveys: Arc<Surveys>,
     /// Threads for one commit.
     pub threads: usize,
     /// How many processes of steps run at once on the store, those of other programs among them.

@@ -100,6 +100,7 @@ fn start(global: &GlobalArgs, args: &RunArgs) -> Result<Exit, Report> {
         store: local.store.clone(),
         sandbox: Arc::clone(&machine.sandbox),
         rung: Arc::clone(&machine.rung),
+        surveys: Arc::default(),
         threads: 2,
         slots: processors(),
     };
