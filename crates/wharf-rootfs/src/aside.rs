@@ -1,8 +1,5 @@
-//! Answers that may take long are given by threads of their own: a session has one that receives requests, and nobody shall wait for another
-//! one's bytes.
-//!
-//! One, not several that take turns: of several who wait the kernel wakes one at each request, on a processor that sleeps if there is one, and
-//! then it is often the other one that was awake already and has taken the request. Waking for nothing costs more than most answers.
+//! Answers that need contents from elsewhere are given by threads of their own: a session has one or two that receive requests
+//! ([`Follow`]), and nobody shall wait for what another one wants.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},

@@ -214,7 +214,7 @@ impl Filesystem for LargeFs {
     }
 
     fn lookup(&self, request: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
-        self.tree.follow.asked_by(request.pid());
+        let _asked = self.tree.asked(request);
         let (place, node) = match self.find(parent, name) {
             Ok(Some(found)) => found,
             Ok(None) => {
@@ -256,15 +256,24 @@ impl Filesystem for LargeFs {
         }
     }
 
-    fn open(&self, _: &Request, _: INodeNo, _: OpenFlags, reply: ReplyOpen) {
+    fn open(&self, request: &Request, _: INodeNo, _: OpenFlags, reply: ReplyOpen) {
+        let _turn = self.tree.turn(request);
         reply.error(Errno::ENOSYS);
     }
 
-    fn flush(&self, _: &Request, _: INodeNo, _: FileHandle, _: LockOwner, reply: ReplyEmpty) {
-        reply.error(Errno::ENOSYS);
+    fn flush(
+        &self,
+        request: &Request,
+        number: INodeNo,
+        file: FileHandle,
+        owner: LockOwner,
+        reply: ReplyEmpty,
+    ) {
+        self.tree.flush(request, number, file, owner, reply);
     }
 
-    fn opendir(&self, _: &Request, _: INodeNo, _: OpenFlags, reply: ReplyOpen) {
+    fn opendir(&self, request: &Request, _: INodeNo, _: OpenFlags, reply: ReplyOpen) {
+        let _turn = self.tree.turn(request);
         reply.error(Errno::ENOSYS);
     }
 
@@ -310,13 +319,14 @@ impl Filesystem for LargeFs {
         }
     }
 
-    fn access(&self, _: &Request, _: INodeNo, _: AccessFlags, reply: ReplyEmpty) {
+    fn access(&self, request: &Request, _: INodeNo, _: AccessFlags, reply: ReplyEmpty) {
+        let _turn = self.tree.turn(request);
         reply.error(Errno::ENOSYS);
     }
 
     fn ioctl(
         &self,
-        _: &Request,
+        request: &Request,
         _: INodeNo,
         _: FileHandle,
         _: IoctlFlags,
@@ -325,6 +335,7 @@ impl Filesystem for LargeFs {
         _: u32,
         reply: ReplyIoctl,
     ) {
+        let _turn = self.tree.turn(request);
         reply.error(Errno::ENOTTY);
     }
 

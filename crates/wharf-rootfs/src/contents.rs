@@ -1,14 +1,7 @@
 //! Open contents: a small cache in front of the store, since the kernel asks for a file in pieces.
 
-use std::{
-    fs::File,
-    io::{self, IoSliceMut},
-    os::unix::fs::FileExt,
-    path::PathBuf,
-    sync::Arc,
-};
+use std::{fs::File, io, path::PathBuf, sync::Arc};
 
-use rustix::io::{Errno, ReadWriteFlags, preadv2};
 use wharf_oci::Digest;
 
 use crate::{blobs::BlobOpen, slots::Slots};
@@ -61,20 +54,4 @@ impl Contents {
 
 fn home(digest: &Digest) -> u64 {
     digest.as_bytes()[0].into()
-}
-
-/// Fills `bytes` from `offset` on if they are in memory, or if nobody can say whether they are.
-pub(crate) fn read_at_hand(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<bool> {
-    let wanted = bytes.len();
-    match preadv2(
-        file,
-        &mut [IoSliceMut::new(bytes)],
-        offset,
-        ReadWriteFlags::NOWAIT,
-    ) {
-        Ok(length) => Ok(length == wanted),
-        Err(Errno::AGAIN | Errno::INTR) => Ok(false),
-        Err(Errno::OPNOTSUPP) => file.read_exact_at(bytes, offset).map(|()| true),
-        Err(errno) => Err(errno.into()),
-    }
 }

@@ -6,6 +6,11 @@
 //! runs is as good as an idle one then, and the asker is woken there and goes first. Until it answers, the thread is one like all
 //! others. Several who ask in turns are no one to follow.
 //!
+//! For the same reason one thread of each connection rests while one process asks at a time. Of two that wait for a request the kernel wakes
+//! the one that has waited longer, which sleeps on another processor, and often the other one, just about to wait, takes the request: waking for
+//! nothing costs more than most answers. Where nobody gives way it is the other way round: who asks and two who answer in turns wake each
+//! other on processors that are idle, and one who answers alone is always waited for.
+//!
 //! Where all processors are busy, a thread that gives way may wait for milliseconds until it gets one again, and requests wait with it. So
 //! this is done only while fewer threads want to run than there are processors, which is asked again and again.
 //!
@@ -13,13 +18,13 @@
 //! errors change nothing.
 
 use std::{
-    cell::Cell,
+    cell::{Cell, RefCell},
     fs::File,
     io,
     os::{fd::OwnedFd, unix::fs::FileExt},
     sync::{
-        Mutex, OnceLock, PoisonError,
-        atomic::{AtomicU32, AtomicU64, Ordering},
+        Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     },
     thread,
     time::Instant,
@@ -27,18 +32,25 @@ use std::{
 
 use rustix::{
     fs::{Mode, OFlags, openat},
-    thread::{CpuSet, sched_getaffinity, sched_setaffinity},
+    process::Pid,
+    thread::{CpuSet, gettid, sched_getaffinity, sched_setaffinity},
 };
 
 thread_local! {
     /// The one processor that this thread is bound to. A server's threads serve one session only.
     static BOUND: Cell<Option<usize>> = const { Cell::new(None) };
+
+    static MEMBER: RefCell<Option<Member>> = const { RefCell::new(None) };
 }
 
-/// What a session's threads follow with.
+/// What a session's threads know of who asks.
 #[derive(Debug, Default)]
-pub(crate) struct Follow(Option<Ways>);
+pub(crate) struct Follow {
+    ways: Option<Ways>,
+    gate: Gate,
+}
 
+/// What they follow with.
 #[derive(Debug)]
 struct Ways {
     /// A procfs of the pid namespace that requests come from.
@@ -52,6 +64,41 @@ struct Ways {
     /// When somebody looked there last, in microseconds of the session, and in the lowest bit whether it was calm.
     last_look: AtomicU64,
     watch: Mutex<Watch>,
+    members: Members,
+}
+
+/// The threads of a session that follow. One that moves takes the others along: while they sleep that costs nothing.
+type Members = Arc<Mutex<Vec<Pid>>>;
+
+/// The calling thread as one of them, until it ends.
+struct Member {
+    id: Pid,
+    all: Members,
+}
+
+impl Member {
+    fn new(all: &Members) -> Self {
+        let id = gettid();
+        lock(all).push(id);
+        Self { id, all: all.clone() }
+    }
+
+    fn take_along(&self, to: &CpuSet) {
+        for other in lock(&self.all).iter().filter(|other| **other != self.id) {
+            let _ = sched_setaffinity(Some(*other), to);
+        }
+    }
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        // Its number may soon be another one's.
+        lock(&self.all).retain(|id| *id != self.id);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// For how many microseconds a look at the load is believed: some requests, and less than the scheduler lets a thread wait.
@@ -64,21 +111,39 @@ impl Follow {
     /// Looks askers up in `processes`, a procfs of the pid namespace in which the mount was made; goes nowhere that the calling thread
     /// may not go.
     pub(crate) fn new(processes: Option<OwnedFd>) -> Self {
-        Self(processes.and_then(Ways::new))
+        let follow = Self {
+            ways: processes.and_then(Ways::new),
+            ..Self::default()
+        };
+        if follow.ways.is_none() {
+            follow.gate.end();
+        }
+        follow
     }
 
-    /// To be told of every request, before it is answered: until then the asker stays where he is. Nobody (0) is somebody whom the pid
-    /// namespace does not know.
-    pub(crate) fn asked_by(&self, thread: u32) {
-        let Some(ways) = self.0.as_ref().filter(|_| thread != 0) else {
-            return;
-        };
-        ways.bind(ways.place(thread));
+    /// To be told of every request, before it is answered: until then the asker stays where he is. Not of those that a program makes while it
+    /// is replaced by another one (execve(2)): looking where it is would wait for that. Nobody (0) is somebody whom the pid namespace does not
+    /// know. When the result is dropped, this thread rests if it is not needed.
+    pub(crate) fn asked_by<'a>(&'a self, thread: u32, connection: &'a Connection) -> Asked<'a> {
+        if let Some(ways) = self.ways.as_ref().filter(|_| thread != 0) {
+            let (place, several) = ways.asked_by(thread);
+            ways.bind(place);
+            self.gate.set(several);
+        }
+        Asked {
+            gate: &self.gate,
+            connection,
+        }
+    }
+
+    /// No thread rests any more.
+    pub(crate) fn end(&self) {
+        self.gate.end();
     }
 
     /// This thread gives way to whom it follows until the result is dropped. Nothing that may take long belongs there.
     pub(crate) fn give_way(&self) -> GivesWay {
-        let follows = self.0.as_ref().filter(|_| BOUND.get().is_some());
+        let follows = self.ways.as_ref().filter(|_| BOUND.get().is_some());
         let gives = follows.is_some_and(|ways| ways.is_calm() && set_policy(libc::SCHED_IDLE).is_ok());
         GIVEN.fetch_add(u32::from(gives), Ordering::Relaxed);
         GivesWay(gives)
@@ -86,7 +151,7 @@ impl Follow {
 
     /// For a thread that one of the server's has begun: it has inherited where that one is bound.
     pub(crate) fn go_home(&self) {
-        if let Some(ways) = &self.0 {
+        if let Some(ways) = &self.ways {
             let _ = sched_setaffinity(None, &ways.home);
         }
     }
@@ -103,6 +168,7 @@ impl Ways {
             begin: Instant::now(),
             last_look: AtomicU64::new(0),
             watch: Mutex::default(),
+            members: Members::default(),
         })
     }
 
@@ -121,9 +187,9 @@ impl Ways {
         calm
     }
 
-    /// Where this asker is, as far as anybody has looked.
-    fn place(&self, thread: u32) -> Option<usize> {
-        let mut watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Where this asker is, as far as anybody has looked, and whether several ask in turns.
+    fn asked_by(&self, thread: u32) -> (Option<usize>, bool) {
+        let mut watch = lock(&self.watch);
         match watch.turns.asked_by(thread) {
             Turn::Stay => {}
             Turn::Leave => watch.place = None,
@@ -134,7 +200,7 @@ impl Ways {
                 }
             }
         }
-        watch.place
+        (watch.place, watch.turns.several)
     }
 
     /// Binds this thread to a processor, or to none.
@@ -148,8 +214,110 @@ impl Ways {
             one.set(processor);
             one
         });
+        let to = one.as_ref().unwrap_or(&self.home);
         // The machine's processors may have changed.
-        let _ = sched_setaffinity(None, one.as_ref().unwrap_or(&self.home));
+        let _ = sched_setaffinity(None, to);
+        MEMBER.with_borrow_mut(|member| {
+            member
+                .get_or_insert_with(|| Member::new(&self.members))
+                .take_along(to);
+        });
+    }
+}
+
+/// The receiving threads of a connection.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    /// Those that do not rest; changed under the gate's lock.
+    receiving: AtomicU32,
+}
+
+impl Connection {
+    /// How many threads receive requests when several processes ask: one goes on while another waits for the disk.
+    pub(crate) const THREADS: u32 = 2;
+
+    pub(crate) const fn new() -> Self {
+        Self {
+            receiving: AtomicU32::new(Self::THREADS),
+        }
+    }
+}
+
+/// A request that is being answered.
+pub(crate) struct Asked<'a> {
+    gate: &'a Gate,
+    connection: &'a Connection,
+}
+
+impl Drop for Asked<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            // This one will not receive any more.
+            self.gate.end();
+        } else {
+            self.gate.pass(self.connection);
+        }
+    }
+}
+
+/// Where threads rest while fewer are enough.
+#[derive(Debug, Default)]
+struct Gate {
+    /// Told without the lock.
+    is_open: AtomicBool,
+    state: Mutex<GateState>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct GateState {
+    open: bool,
+    ended: bool,
+}
+
+impl Gate {
+    fn set(&self, open: bool) {
+        if self.is_open.load(Ordering::Relaxed) == open {
+            return;
+        }
+        let mut state = lock(&self.state);
+        state.open = open;
+        self.tell(&state);
+    }
+
+    fn end(&self) {
+        let mut state = lock(&self.state);
+        state.ended = true;
+        self.tell(&state);
+    }
+
+    fn tell(&self, state: &GateState) {
+        self.is_open.store(state.is_open(), Ordering::Relaxed);
+        if state.is_open() {
+            self.changed.notify_all();
+        }
+    }
+
+    /// The calling thread rests until the gate is open, unless it is the last one that receives.
+    fn pass(&self, connection: &Connection) {
+        if self.is_open.load(Ordering::Relaxed) {
+            return;
+        }
+        let mut state = lock(&self.state);
+        if state.is_open() || connection.receiving.load(Ordering::Relaxed) < 2 {
+            return;
+        }
+        connection.receiving.fetch_sub(1, Ordering::Relaxed);
+        while !state.is_open() {
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        connection.receiving.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl GateState {
+    const fn is_open(&self) -> bool {
+        self.open || self.ended
     }
 }
 
@@ -324,9 +492,16 @@ fn processor(stat: &[u8]) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc;
+    use std::{
+        sync::{Barrier, mpsc},
+        time::Duration,
+    };
 
     use super::*;
+
+    static CONNECTION: Connection = Connection {
+        receiving: AtomicU32::new(1),
+    };
 
     #[test]
     fn finds_the_processor() {
@@ -438,7 +613,7 @@ mod tests {
         let now = || sched_getaffinity(None).unwrap();
         for processor in (0..CpuSet::MAX_CPU).filter(|one| home.is_set(*one)).take(4) {
             let (thread, _wake) = sleeper(processor);
-            (0..64).for_each(|_| follow.asked_by(thread));
+            (0..64).for_each(|_| _ = follow.asked_by(thread, &CONNECTION));
             assert!(now().is_set(processor) && now().count() == 1);
             let begun = || {
                 assert_eq!(now().count(), 1);
@@ -452,7 +627,7 @@ mod tests {
             drop(turn);
             assert_eq!(policy(), libc::SCHED_OTHER);
         }
-        (0..64).for_each(|number| follow.asked_by(1 + number % 2));
+        (0..64).for_each(|number| _ = follow.asked_by(1 + number % 2, &CONNECTION));
         assert_eq!(now(), home);
         let _turn = follow.give_way();
         assert_eq!(policy(), libc::SCHED_OTHER, "to nobody");
@@ -461,8 +636,82 @@ mod tests {
     #[test]
     fn stays_where_the_askers_are_not_known() {
         let home = sched_getaffinity(None).unwrap();
-        (0..64).for_each(|_| Follow::default().asked_by(1));
-        (0..64).for_each(|_| follow().asked_by(0));
+        (0..64).for_each(|_| _ = Follow::default().asked_by(1, &CONNECTION));
+        (0..64).for_each(|_| _ = follow().asked_by(0, &CONNECTION));
         assert_eq!(sched_getaffinity(None).unwrap(), home);
+    }
+
+    #[test]
+    fn who_moves_takes_the_others_along() {
+        let home = sched_getaffinity(None).unwrap();
+        if home.count() < 2 || !may_give_way() {
+            return;
+        }
+        let follow = follow();
+        let processor = (0..CpuSet::MAX_CPU).find(|one| home.is_set(*one)).unwrap();
+        let (thread, _wake) = sleeper(processor);
+        let ask = || (0..64).for_each(|_| drop(follow.asked_by(thread, &CONNECTION)));
+        let (asked, both) = (Barrier::new(2), Barrier::new(2));
+        thread::scope(|scope| {
+            let other = scope.spawn(|| {
+                ask();
+                asked.wait();
+                both.wait();
+                sched_getaffinity(None).unwrap()
+            });
+            asked.wait();
+            // As if the asker were elsewhere: all go home, and the other one does not ask meanwhile.
+            let ways = follow.ways.as_ref().unwrap();
+            ask();
+            ways.bind(None);
+            both.wait();
+            assert_eq!(other.join().unwrap(), home);
+            assert_eq!(lock(&ways.members).len(), 1, "who has ended is forgotten");
+        });
+    }
+
+    #[test]
+    fn one_of_two_rests_until_several_ask() {
+        let gate = Gate::default();
+        let connection = Connection::new();
+        let passed = |gate: &Gate| {
+            let (tell, told) = mpsc::channel();
+            thread::scope(|scope| {
+                for _ in 0..Connection::THREADS {
+                    let tell = tell.clone();
+                    let (gate, connection) = (&*gate, &connection);
+                    scope.spawn(move || {
+                        gate.pass(connection);
+                        let _ = tell.send(());
+                    });
+                }
+                told.recv().unwrap();
+                let one_rests = told.recv_timeout(Duration::from_millis(50)).is_err();
+                gate.set(true);
+                if one_rests {
+                    told.recv().unwrap();
+                }
+                one_rests
+            })
+        };
+        assert!(passed(&gate));
+        assert!(!passed(&gate), "the gate is open");
+        gate.set(false);
+        assert!(passed(&gate));
+        gate.set(false);
+        gate.end();
+        gate.set(false);
+        assert!(!passed(&gate), "for ever");
+    }
+
+    #[test]
+    fn where_nobody_gives_way_nobody_rests() {
+        let follow = Follow::new(None);
+        let connection = Connection::new();
+        for _ in 0..64 {
+            for _ in 0..Connection::THREADS {
+                drop(follow.asked_by(7, &connection));
+            }
+        }
     }
 }

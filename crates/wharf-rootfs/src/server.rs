@@ -30,8 +30,8 @@ use wharf_tree::{Entry, Name, Node as TreeNode, TreePath, readset::Kind};
 use crate::{
     aside::Aside,
     attributes::{attributes, nothing, whiteout},
-    contents::{Contents, read_at_hand},
-    follow::{Follow, GivesWay},
+    contents::Contents,
+    follow::{Asked, Connection, Follow, GivesWay},
     health::{Health, Waiting},
     listing::Listings,
     nodes::{Node, Nodes},
@@ -172,7 +172,14 @@ pub(crate) struct TreeFs {
     pub(crate) shared: Arc<Shared>,
     pub(crate) listings: Listings,
     pub(crate) follow: Arc<Follow>,
+    connection: Connection,
 }
+
+/// While a request is answered that takes no time.
+pub(crate) struct Turn<'a>(
+    #[expect(dead_code, reason = "it is dropped")] GivesWay,
+    #[expect(dead_code, reason = "after that")] Asked<'a>,
+);
 
 impl TreeFs {
     /// All of a tree, or what is not in the layer of large files.
@@ -181,13 +188,19 @@ impl TreeFs {
             shared,
             listings: Listings::new(),
             follow,
+            connection: Connection::new(),
         }
     }
 
+    /// For every request, before it is answered.
+    pub(crate) fn asked(&self, request: &Request) -> Asked<'_> {
+        self.follow.asked_by(request.pid(), &self.connection)
+    }
+
     /// For a request that is answered at once.
-    pub(crate) fn turn(&self, request: &Request) -> GivesWay {
-        self.follow.asked_by(request.pid());
-        self.follow.give_way()
+    pub(crate) fn turn(&self, request: &Request) -> Turn<'_> {
+        let asked = self.asked(request);
+        Turn(self.follow.give_way(), asked)
     }
 
     /// The node of a request, or the error to answer it with.
@@ -226,7 +239,7 @@ impl TreeFs {
             let bytes = &mut buffer[..length];
             // What fails here fails aside too, and is told there.
             let file = self.shared.contents.open_at_hand(digest).ok().flatten();
-            if file.is_some_and(|file| read_at_hand(&file, bytes, offset).unwrap_or(false)) {
+            if file.is_some_and(|file| file.read_exact_at(bytes, offset).is_ok()) {
                 let _turn = self.follow.give_way();
                 reply.data(bytes);
                 None
@@ -338,7 +351,8 @@ impl Filesystem for TreeFs {
         }
     }
 
-    fn open(&self, _: &Request, _: INodeNo, _: OpenFlags, reply: ReplyOpen) {
+    fn open(&self, request: &Request, _: INodeNo, _: OpenFlags, reply: ReplyOpen) {
+        let _turn = self.turn(request);
         reply.error(Errno::ENOSYS);
     }
 
@@ -353,7 +367,7 @@ impl Filesystem for TreeFs {
         _: Option<LockOwner>,
         reply: ReplyData,
     ) {
-        self.follow.asked_by(request.pid());
+        let _asked = self.asked(request);
         let node = match self.node(number) {
             Ok(node) => node,
             Err(errno) => return reply.error(errno),
@@ -368,11 +382,14 @@ impl Filesystem for TreeFs {
         }
     }
 
+    /// Nobody looks for who asks here: execve(2) closes files while it holds the lock that reading `/proc/PID/stat` waits for.
     fn flush(&self, _: &Request, _: INodeNo, _: FileHandle, _: LockOwner, reply: ReplyEmpty) {
+        let _turn = self.follow.give_way();
         reply.error(Errno::ENOSYS);
     }
 
-    fn opendir(&self, _: &Request, _: INodeNo, _: OpenFlags, reply: ReplyOpen) {
+    fn opendir(&self, request: &Request, _: INodeNo, _: OpenFlags, reply: ReplyOpen) {
+        let _turn = self.turn(request);
         reply.error(Errno::ENOSYS);
     }
 
@@ -400,7 +417,8 @@ impl Filesystem for TreeFs {
         reply.ok();
     }
 
-    fn statfs(&self, _: &Request, _: INodeNo, reply: ReplyStatfs) {
+    fn statfs(&self, request: &Request, _: INodeNo, reply: ReplyStatfs) {
+        let _turn = self.turn(request);
         reply.statfs(0, 0, 0, 0, 0, 4096, 255, 4096);
     }
 
@@ -432,14 +450,15 @@ impl Filesystem for TreeFs {
         }
     }
 
-    fn access(&self, _: &Request, _: INodeNo, _: AccessFlags, reply: ReplyEmpty) {
+    fn access(&self, request: &Request, _: INodeNo, _: AccessFlags, reply: ReplyEmpty) {
+        let _turn = self.turn(request);
         reply.error(Errno::ENOSYS);
     }
 
     /// Copy-up asks for inode flags; a tree has none.
     fn ioctl(
         &self,
-        _: &Request,
+        request: &Request,
         _: INodeNo,
         _: FileHandle,
         _: IoctlFlags,
@@ -448,6 +467,7 @@ impl Filesystem for TreeFs {
         _: u32,
         reply: ReplyIoctl,
     ) {
+        let _turn = self.turn(request);
         reply.error(Errno::ENOTTY);
     }
 
@@ -462,7 +482,7 @@ impl Filesystem for TreeFs {
     ) {
         const SEEK_DATA: i32 = 3;
         const SEEK_HOLE: i32 = 4;
-        self.follow.asked_by(request.pid());
+        let _asked = self.asked(request);
         let node = match self.node(number) {
             Ok(node) => node,
             Err(errno) => return reply.error(errno),

@@ -19,7 +19,7 @@ use crate::{
     beside::LargeFs,
     blobs::BlobOpen,
     contents::Contents,
-    follow::Follow,
+    follow::{Connection, Follow},
     health::Health,
     memory,
     mounts::{MountError, MountPoint, with_mount_points},
@@ -31,7 +31,7 @@ use crate::{
 };
 
 /// What may vary about a server.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct ServeOptions {
     /// The root's number in the read set: 0 is the step's, n the n-th bind mount.
     pub root: u16,
@@ -45,19 +45,6 @@ pub struct ServeOptions {
     pub large: Option<u64>,
     /// What is known of trees that have much in common with this one.
     pub known: Arc<Surveys>,
-}
-
-impl Default for ServeOptions {
-    fn default() -> Self {
-        Self {
-            root: 0,
-            mounts: Vec::new(),
-            markers: Markers::default(),
-            owners: Owners::default(),
-            large: None,
-            known: Arc::default(),
-        }
-    }
 }
 
 /// A server that has no connection yet. Making it costs a walk of what is not known of the tree: do that while the sandbox starts.
@@ -99,15 +86,16 @@ impl Server {
         Ok(Session {
             root: self.root,
             shared: self.shared,
-            follow,
+            follow: NoRest(follow),
             servers: vec![server],
         })
     }
 }
 
-/// Answers on a connection, in a thread of its own ([`Aside`] says why it is one).
+/// Answers on a connection, in threads of its own.
 fn run(fs: impl Filesystem, fuse: OwnedFd) -> Result<JoinHandle<io::Result<()>>, ServeError> {
-    let config = fuser::Config::default();
+    let mut config = fuser::Config::default();
+    config.n_threads = Some(Connection::THREADS as usize);
     // The default access list refuses, in user space, whoever is not the server's own user.
     let fuse = fuser::Session::from_fd(fs, fuse, SessionACL::All, config).map_err(ServeError::Handshake)?;
     let server = thread::Builder::new().name("rootfs".into());
@@ -118,8 +106,17 @@ fn run(fs: impl Filesystem, fuse: OwnedFd) -> Result<JoinHandle<io::Result<()>>,
 pub struct Session {
     root: u16,
     shared: Arc<Shared>,
-    follow: Arc<Follow>,
+    follow: NoRest,
     servers: Vec<JoinHandle<io::Result<()>>>,
+}
+
+/// Lets no thread rest once it is dropped: a connection's end wakes only those that wait for requests.
+struct NoRest(Arc<Follow>);
+
+impl Drop for NoRest {
+    fn drop(&mut self) {
+        self.0.end();
+    }
 }
 
 impl Session {
@@ -132,7 +129,7 @@ impl Session {
     /// Serves large files on `fuse`, another open `/dev/fuse`: the lower layer [`TREE`](crate::beside::TREE), and
     /// [`DATA`](crate::beside::DATA), the lower layer of an overlay over the contents' directory that is the root's data-only layer.
     pub fn serve_large(&mut self, fuse: OwnedFd) -> Result<(), ServeError> {
-        let server = run(LargeFs::new(self.shared.clone(), self.follow.clone()), fuse)?;
+        let server = run(LargeFs::new(self.shared.clone(), self.follow.0.clone()), fuse)?;
         self.servers.push(server);
         Ok(())
     }
@@ -147,6 +144,7 @@ impl Session {
     /// An error means that some request was not answered as the tree says: the step's result must not be kept. After an
     /// abort this waits for contents that are still being fetched, so for as long as [`BlobOpen::open`] may take.
     pub fn finish(self) -> Result<PathSet, ServeError> {
+        drop(self.follow);
         let panicked = |_| Err(io::Error::other("the server panicked"));
         let ended = self
             .servers

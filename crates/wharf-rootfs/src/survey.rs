@@ -77,17 +77,16 @@ impl Surveys {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let parts = mem::take(&mut known.parts);
         known.walks += 1;
-        let walk = known.walks;
+        let number = known.walks;
         drop(known);
         let mut walk = Walk {
             parts,
-            walk,
+            number,
             least,
             part: Part::default(),
         };
         let part = walk.part(walk.key(root, PathHash::ROOT), root);
-        walk.parts
-            .retain(|_, (_, last)| *last + Self::KEPT_FOR > walk.walk);
+        walk.parts.retain(|_, (_, last)| *last + Self::KEPT_FOR > number);
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         known.parts.extend(walk.parts);
         part
@@ -132,7 +131,10 @@ impl Part {
         *self.distinct.get_or_init(|| {
             let mut all: Vec<u64> = Vec::new();
             self.for_each(&mut |part| all.extend(&part.numbers));
-            // It finds the runs that are in order already.
+            #[allow(
+                clippy::stable_sort_primitive,
+                reason = "it finds the runs that are in order already"
+            )]
             all.sort();
             all.windows(2).all(|pair| pair[0] != pair[1]) && all.first().is_none_or(|lowest| *lowest > ROOT)
         })
@@ -141,7 +143,7 @@ impl Part {
 
 struct Walk {
     parts: HashMap<Key, (Arc<Part>, u64)>,
-    walk: u64,
+    number: u64,
     least: u64,
     /// The one that is being made.
     part: Part,
@@ -174,7 +176,7 @@ impl Walk {
 
     /// Keeps a part and those below for a while.
     fn keep(&mut self, key: Key, part: &Arc<Part>) {
-        self.parts.insert(key, (part.clone(), self.walk));
+        self.parts.insert(key, (part.clone(), self.number));
         for (key, part) in &part.below {
             self.keep(*key, part);
         }

@@ -103,21 +103,32 @@ fn a_content_that_never_comes_can_be_aborted() {
 }
 
 #[test]
-fn two_threads_serve_while_one_waits() {
+fn nobody_waits_for_what_others_want() {
     needs_mounts!();
     for large in both_ways() {
-        let mut step = step(large, &[("f", File("text")), ("g", File("more"))]);
+        let slow = ["one", "two", "three"];
+        let files = slow.iter().map(|name| (*name, File(name)));
+        let mut step = step(large, &files.chain([("g", File("more"))]).collect::<Vec<_>>());
         let (asked, waits) = mpsc::channel();
-        step.hold_back(Digest::of(b"text"), asked);
-        let outcome = step.run_with("cat /f > /slow | cat /g > /out", |_| {
-            let release = waits
-                .recv_timeout(Duration::from_secs(10))
-                .expect("the step reads");
+        for content in slow {
+            step.hold_back(Digest::of(content.as_bytes()), asked.clone());
+        }
+        let (asked_too, waits_too) = mpsc::channel();
+        step.hold_back(Digest::of(b"more"), asked_too);
+        let script = "cat /one > /1 | cat /two > /2 | cat /three > /3 | cat /g > /out";
+        let outcome = step.run_with(script, |_| {
+            let wait = |waits: &mpsc::Receiver<mpsc::Sender<()>>| {
+                waits
+                    .recv_timeout(Duration::from_secs(10))
+                    .expect("the step reads")
+            };
+            let releases = [(); 3].map(|()| wait(&waits));
+            drop(wait(&waits_too));
             let written = || fs::read(step.upper().join("out")).is_ok_and(|out| out == b"more");
             while !written() {
                 std::thread::sleep(Duration::from_millis(1));
             }
-            drop(release);
+            drop(releases);
         });
         assert!(outcome.read.is_ok());
     }

@@ -1,6 +1,7 @@
 //! Trees and contents for tests.
 
 use std::{
+    collections::HashMap,
     fs::{self, File},
     io::{self, Read},
     path::{Path, PathBuf},
@@ -176,7 +177,7 @@ fn file(blobs: &Blobs, bytes: &[u8], attrs: Attrs) -> Entry {
 /// A directory of contents named by digest.
 pub struct Blobs {
     dir: PathBuf,
-    held: Option<(Digest, Mutex<Sender<Sender<()>>>)>,
+    held: HashMap<Digest, Mutex<Sender<Sender<()>>>>,
 }
 
 impl Blobs {
@@ -184,7 +185,7 @@ impl Blobs {
         fs::create_dir(dir).expect("a new directory");
         Self {
             dir: dir.to_owned(),
-            held: None,
+            held: HashMap::new(),
         }
     }
 
@@ -208,13 +209,13 @@ impl Blobs {
     }
 
     pub fn hold_back(&mut self, digest: Digest, asked: Sender<Sender<()>>) {
-        self.held = Some((digest, Mutex::new(asked)));
+        self.held.insert(digest, Mutex::new(asked));
     }
 }
 
 impl BlobOpen for Blobs {
     fn open(&self, digest: &Digest) -> io::Result<File> {
-        if let Some((_, asked)) = self.held.as_ref().filter(|(held, _)| held == digest) {
+        if let Some(asked) = self.held.get(digest) {
             let (release, released) = mpsc::channel();
             let _ = asked.lock().expect("one test").send(release);
             let _ = released.recv();

@@ -393,6 +393,22 @@ fn rings_are_refused_unless_there_is_no_filter() {
     assert!(!build("--seccomp=unconfined").contains("Operation not permitted"));
 }
 
+#[test]
+fn an_exec_that_closes_a_file_is_answered_whenever_somebody_looks_for_the_asker() {
+    let context = TestContext::new();
+    if busybox::layout().is_none() || !probe::compile(&context) {
+        return;
+    }
+    let step =
+        |questions| format!("RUN [\"/bin/probe\", \"exec-closing\", \"/bin/probe\", \"{questions}\"]\n");
+    let steps: String = (0..24).map(step).collect();
+    let dockerfile = format!("FROM busybox\nCOPY probe /bin/\n{steps}");
+    context
+        .build(&dockerfile, &[])
+        .expect("there is a base")
+        .success();
+}
+
 /// More than three times what a family keeps in a lane.
 const PROJECTS: usize = 25;
 

@@ -176,10 +176,22 @@ static int open_beneath(const char *path) {
     return show(syscall(SYS_openat2, open("/d", O_PATH), path, &how, sizeof how));
 }
 
+/* Becomes another program, which closes the first file that is ever closed, after so many questions. */
+static int exec_closing(const char *path, int questions) {
+    char name[32];
+    open(path, O_RDONLY | O_CLOEXEC);
+    for (int i = 0; i < questions; i++) {
+        snprintf(name, sizeof name, "/absent%d", i);
+        access(name, F_OK);
+    }
+    return execl("/bin/probe", "probe", "size", path, NULL);
+}
+
 int main(int argc, char **argv) {
     const char *what = argc > 1 ? argv[1] : "", *path = argc > 2 ? argv[2] : "", *second = argc > 3 ? argv[3] : "";
     struct statx stx;
     struct stat st;
+    if (is(what, "exec-closing")) return exec_closing(path, atoi(second));
     if (is(what, "mmap")) return by_mmap(path);
     if (is(what, "sendfile")) return by_sendfile(path);
     if (is(what, "direct")) return by_direct(path);
