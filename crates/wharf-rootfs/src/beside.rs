@@ -146,7 +146,7 @@ impl LargeFs {
 
     /// Sees to it that the content is in the store and whole, and says so: from then on the kernel reads it without asking. Gives the reply
     /// back if that takes no time.
-    fn open_content(&self, node: &Arc<Node>, known: FileAttr, reply: ReplyEntry) -> Option<ReplyEntry> {
+    fn open_content(&self, node: &Arc<Node>, attributes: FileAttr, reply: ReplyEntry) -> Option<ReplyEntry> {
         let TreeNode::File { digest, size } = node.entry().node else {
             return Some(reply);
         };
@@ -163,7 +163,7 @@ impl LargeFs {
             let checked = opened.and_then(|file| check(&file, size));
             let failed = checked.map_err(|source| shared.blob_failed(&node.path(), &digest, source));
             match (parked.take(), failed) {
-                (Some(Waiting::Entry(reply)), Ok(())) => there(reply, &FOREVER, &known),
+                (Some(Waiting::Entry(reply)), Ok(())) => there(reply, &FOREVER, &attributes),
                 (reply, _) => reply.into_iter().for_each(|reply| reply.error(Errno::EIO)),
             }
         };
@@ -218,7 +218,7 @@ impl Filesystem for LargeFs {
         let (place, node) = match self.find(parent, name) {
             Ok(Some(found)) => found,
             Ok(None) => {
-                let _turn = self.tree.follow.give_way();
+                let _gives = self.tree.follow.give_way();
                 return reply.entry_with_ttls(&Duration::ZERO, &FOREVER, &nothing(), Generation(0));
             }
             Err(errno) => return reply.error(errno),
@@ -237,13 +237,13 @@ impl Filesystem for LargeFs {
             FOREVER
         };
         if let Some(reply) = reply {
-            let _turn = self.tree.follow.give_way();
+            let _gives = self.tree.follow.give_way();
             there(reply, &known, &attributes);
         }
     }
 
     fn getattr(&self, request: &Request, number: INodeNo, _: Option<FileHandle>, reply: ReplyAttr) {
-        let _turn = self.tree.turn(request);
+        let _at_once = self.tree.at_once(request);
         let place = Place::of(number);
         match self.node(place) {
             Ok(node) => {
@@ -257,7 +257,7 @@ impl Filesystem for LargeFs {
     }
 
     fn open(&self, request: &Request, _: INodeNo, _: OpenFlags, reply: ReplyOpen) {
-        let _turn = self.tree.turn(request);
+        let _at_once = self.tree.at_once(request);
         reply.error(Errno::ENOSYS);
     }
 
@@ -273,7 +273,7 @@ impl Filesystem for LargeFs {
     }
 
     fn opendir(&self, request: &Request, _: INodeNo, _: OpenFlags, reply: ReplyOpen) {
-        let _turn = self.tree.turn(request);
+        let _at_once = self.tree.at_once(request);
         reply.error(Errno::ENOSYS);
     }
 
@@ -296,7 +296,7 @@ impl Filesystem for LargeFs {
     }
 
     fn getxattr(&self, request: &Request, number: INodeNo, name: &OsStr, size: u32, reply: ReplyXattr) {
-        let _turn = self.tree.turn(request);
+        let _at_once = self.tree.at_once(request);
         let place = Place::of(number);
         let node = match self.node(place) {
             Ok(node) => node,
@@ -320,7 +320,7 @@ impl Filesystem for LargeFs {
     }
 
     fn access(&self, request: &Request, _: INodeNo, _: AccessFlags, reply: ReplyEmpty) {
-        let _turn = self.tree.turn(request);
+        let _at_once = self.tree.at_once(request);
         reply.error(Errno::ENOSYS);
     }
 
@@ -335,7 +335,7 @@ impl Filesystem for LargeFs {
         _: u32,
         reply: ReplyIoctl,
     ) {
-        let _turn = self.tree.turn(request);
+        let _at_once = self.tree.at_once(request);
         reply.error(Errno::ENOTTY);
     }
 

@@ -4,12 +4,7 @@
 //! who asked on the next idle one: interrupts to sleeping processors, which in a virtual machine cost more than the answers. So a
 //! thread of the server goes where its asker is, and sends its answer under `SCHED_IDLE` (sched(7)): a processor on which nothing else
 //! runs is as good as an idle one then, and the asker is woken there and goes first. Until it answers, the thread is one like all
-//! others. Several who ask in turns are no one to follow.
-//!
-//! For the same reason one thread of each connection rests while one process asks at a time. Of two that wait for a request the kernel wakes
-//! the one that has waited longer, which sleeps on another processor, and often the other one, just about to wait, takes the request: waking for
-//! nothing costs more than most answers. Where nobody gives way it is the other way round: who asks and two who answer in turns wake each
-//! other on processors that are idle, and one who answers alone is always waited for.
+//! others. Several who ask in turns are no one to follow ([`turns`]). While one asks, fewer threads receive ([`rest`]).
 //!
 //! Where all processors are busy, a thread that gives way may wait for milliseconds until it gets one again, and requests wait with it. So
 //! this is done only while fewer threads want to run than there are processors, which is asked again and again.
@@ -23,18 +18,26 @@ use std::{
     io,
     os::{fd::OwnedFd, unix::fs::FileExt},
     sync::{
-        Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicU32, AtomicU64, Ordering},
     },
     thread,
     time::Instant,
 };
 
 use rustix::{
-    fs::{Mode, OFlags, openat},
     process::Pid,
     thread::{CpuSet, gettid, sched_getaffinity, sched_setaffinity},
 };
+
+mod proc;
+mod rest;
+mod turns;
+
+use proc::{Sight, is_calm};
+use rest::Gate;
+pub(crate) use rest::{Asked, Connection};
+use turns::{Turn, Turns};
 
 thread_local! {
     /// The one processor that this thread is bound to. A server's threads serve one session only.
@@ -225,102 +228,6 @@ impl Ways {
     }
 }
 
-/// The receiving threads of a connection.
-#[derive(Debug)]
-pub(crate) struct Connection {
-    /// Those that do not rest; changed under the gate's lock.
-    receiving: AtomicU32,
-}
-
-impl Connection {
-    /// How many threads receive requests when several processes ask: one goes on while another waits for the disk.
-    pub(crate) const THREADS: u32 = 2;
-
-    pub(crate) const fn new() -> Self {
-        Self {
-            receiving: AtomicU32::new(Self::THREADS),
-        }
-    }
-}
-
-/// A request that is being answered.
-pub(crate) struct Asked<'a> {
-    gate: &'a Gate,
-    connection: &'a Connection,
-}
-
-impl Drop for Asked<'_> {
-    fn drop(&mut self) {
-        if thread::panicking() {
-            // This one will not receive any more.
-            self.gate.end();
-        } else {
-            self.gate.pass(self.connection);
-        }
-    }
-}
-
-/// Where threads rest while fewer are enough.
-#[derive(Debug, Default)]
-struct Gate {
-    /// Told without the lock.
-    is_open: AtomicBool,
-    state: Mutex<GateState>,
-    changed: Condvar,
-}
-
-#[derive(Debug, Default)]
-struct GateState {
-    open: bool,
-    ended: bool,
-}
-
-impl Gate {
-    fn set(&self, open: bool) {
-        if self.is_open.load(Ordering::Relaxed) == open {
-            return;
-        }
-        let mut state = lock(&self.state);
-        state.open = open;
-        self.tell(&state);
-    }
-
-    fn end(&self) {
-        let mut state = lock(&self.state);
-        state.ended = true;
-        self.tell(&state);
-    }
-
-    fn tell(&self, state: &GateState) {
-        self.is_open.store(state.is_open(), Ordering::Relaxed);
-        if state.is_open() {
-            self.changed.notify_all();
-        }
-    }
-
-    /// The calling thread rests until the gate is open, unless it is the last one that receives.
-    fn pass(&self, connection: &Connection) {
-        if self.is_open.load(Ordering::Relaxed) {
-            return;
-        }
-        let mut state = lock(&self.state);
-        if state.is_open() || connection.receiving.load(Ordering::Relaxed) < 2 {
-            return;
-        }
-        connection.receiving.fetch_sub(1, Ordering::Relaxed);
-        while !state.is_open() {
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
-        connection.receiving.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-impl GateState {
-    const fn is_open(&self) -> bool {
-        self.open || self.ended
-    }
-}
-
 /// A thread that gives way to others.
 pub(crate) struct GivesWay(bool);
 
@@ -376,214 +283,13 @@ struct Watch {
     place: Option<usize>,
 }
 
-/// When somebody looks where the askers are: when another one asks, often after one has moved, then so that looking costs a fraction of what
-/// it saves.
-#[derive(Debug)]
-struct Turns {
-    asker: u32,
-    /// Whether several asked in turns in the last round.
-    several: bool,
-    /// How often another thread asked than before, in this round.
-    changes: u32,
-    /// Requests to come in this round.
-    left: u32,
-    /// Requests of the whole round.
-    round: u32,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Turn {
-    Stay,
-    Look,
-    Leave,
-}
-
-impl Default for Turns {
-    fn default() -> Self {
-        Self {
-            asker: 0,
-            several: false,
-            changes: 0,
-            left: Self::SHORTEST_ROUND,
-            round: Self::SHORTEST_ROUND,
-        }
-    }
-}
-
-impl Turns {
-    const SHORTEST_ROUND: u32 = 2;
-    const LONGEST_ROUND: u32 = 16;
-
-    fn asked_by(&mut self, thread: u32) -> Turn {
-        let other = thread != self.asker;
-        self.asker = thread;
-        self.changes += u32::from(other);
-        self.left -= 1;
-        if self.left > 0 {
-            return if other && !self.several {
-                Turn::Look
-            } else {
-                Turn::Stay
-            };
-        }
-        // One process after the other asks at least four times each.
-        self.several = self.changes > self.round.div_ceil(4);
-        self.begin((self.round + 1).min(Self::LONGEST_ROUND));
-        if self.several { Turn::Leave } else { Turn::Look }
-    }
-
-    /// Somebody looked, and the asker was elsewhere than the last one. Between two who are in different places that means nothing.
-    const fn moved(&mut self) {
-        if self.changes == 0 {
-            self.begin(Self::SHORTEST_ROUND);
-        }
-    }
-
-    const fn begin(&mut self, round: u32) {
-        self.changes = 0;
-        self.round = round;
-        self.left = round;
-    }
-}
-
-/// The last asker's proc_pid_stat(5), which stays open: opening it costs more than reading it.
-#[derive(Debug, Default)]
-struct Sight(Option<(u32, File)>);
-
-impl Sight {
-    /// On which processor a sleeping thread was last.
-    fn processor_of(&mut self, thread: u32, processes: &OwnedFd) -> Option<usize> {
-        let file = match self.0.take() {
-            Some((of, file)) if of == thread => file,
-            _ => open_stat(thread, processes).ok()?,
-        };
-        let mut text = [0; 1024];
-        // Fails when the thread has ended, and its number is another's perhaps.
-        let length = file.read_at(&mut text, 0).ok()?;
-        self.0 = Some((thread, file));
-        processor(&text[..length])
-    }
-}
-
-fn open_stat(thread: u32, processes: &OwnedFd) -> rustix::io::Result<File> {
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-    openat(processes, format!("{thread}/stat"), flags, Mode::empty()).map(File::from)
-}
-
-/// Whether one of so many processors has nothing to do, by what proc_loadavg(5) tells, beside threads that have given way: the one that
-/// asks is on a processor itself.
-fn is_calm(load: &[u8], given: u32, processors: u32) -> bool {
-    running(load).is_some_and(|running| running.saturating_sub(given) < processors)
-}
-
-/// How many threads want to run, by proc_loadavg(5).
-fn running(load: &[u8]) -> Option<u32> {
-    let threads = load.split(u8::is_ascii_whitespace).nth(3)?;
-    let running = threads.split(|byte| *byte == b'/').next()?;
-    std::str::from_utf8(running).ok()?.parse().ok()
-}
-
-/// The 39th field of proc_pid_stat(5). The second, the name in parentheses, may contain anything.
-fn processor(stat: &[u8]) -> Option<usize> {
-    let name_end = stat.iter().rposition(|byte| *byte == b')')?;
-    let fields = std::str::from_utf8(&stat[name_end + 1..]).ok()?;
-    fields.split_ascii_whitespace().nth(36)?.parse().ok()
-}
-
 #[cfg(test)]
 mod tests {
-    use std::{
-        sync::{Barrier, mpsc},
-        time::Duration,
-    };
+    use std::sync::{Barrier, mpsc};
 
     use super::*;
 
-    static CONNECTION: Connection = Connection {
-        receiving: AtomicU32::new(1),
-    };
-
-    #[test]
-    fn finds_the_processor() {
-        let rest = "S 1 2 3 0 -1 4194560 5 6 7 8 9 10 11 12 20 0 1 0 99 1000 20 18446744073709551615 \
-                    1 1 0 0 0 0 0 0 0 0 0 0 17 3 0 0 0 0 0 0 0 0 0 0 0 0 0\n";
-        let check = |stat: String, expected| assert_eq!(processor(stat.as_bytes()), expected, "{stat}");
-        check(format!("12 (sh) {rest}"), Some(3));
-        check(format!("12 (a b) c (d) {rest}"), Some(3));
-        check(format!("12 (((\n) {rest}"), Some(3));
-        check("12 (sh) S 1 2".into(), None);
-        check("12 sh".into(), None);
-        check(String::new(), None);
-    }
-
-    #[test]
-    fn reads_how_many_want_to_run() {
-        assert_eq!(running(b"0.09 1.26 1.75 3/104 30161\n"), Some(3));
-        assert_eq!(running(b"0.09 1.26 1.75"), None);
-        assert_eq!(running(b""), None);
-    }
-
-    #[test]
-    fn gives_way_only_while_a_processor_is_idle() {
-        let load = |running: u32| format!("0.09 1.26 1.75 {running}/104 30161\n");
-        for (running, given, processors, calm) in [
-            (1, 0, 2, true),
-            (2, 0, 2, false),
-            (2, 1, 2, true),
-            (3, 0, 2, false),
-            (3, 1, 2, false),
-            (63, 0, 64, true),
-            (64, 0, 64, false),
-            (1, 3, 2, true),
-        ] {
-            let found = is_calm(load(running).as_bytes(), given, processors);
-            assert_eq!(found, calm, "{running} running, {given} given, {processors}");
-        }
-        assert!(!is_calm(b"", 0, 2), "where nobody knows");
-    }
-
-    /// What becomes of requests by the threads of these numbers, each in a place of its own.
-    fn turns(askers: impl IntoIterator<Item = u32>) -> String {
-        let mut turns = Turns::default();
-        let mut place = 0;
-        let mut turn = |asker| match turns.asked_by(asker) {
-            Turn::Stay => '.',
-            Turn::Look => {
-                if std::mem::replace(&mut place, asker) != asker {
-                    turns.moved();
-                }
-                'L'
-            }
-            Turn::Leave => 'x',
-        };
-        askers.into_iter().map(&mut turn).collect()
-    }
-
-    #[test]
-    fn looks_often_at_first() {
-        assert_eq!(turns([7; 27]), "LL..L...L....L.....L......L");
-        assert!(
-            turns([7; 279]).ends_with("L...............L"),
-            "then each sixteenth time"
-        );
-    }
-
-    #[test]
-    fn looks_often_after_a_move() {
-        let mut turns = Turns::default();
-        (0..279).for_each(|_| _ = turns.asked_by(7));
-        turns.moved();
-        let next = [(); 5].map(|()| turns.asked_by(7));
-        let (stay, look) = (Turn::Stay, Turn::Look);
-        assert_eq!(next, [stay, look, stay, stay, look]);
-    }
-
-    #[test]
-    fn leaves_when_several_ask_in_turns() {
-        assert_eq!(turns([1, 2].repeat(10)), "Lx..x...x....x.....x");
-        let one_after_the_other = (0..30).map(|number| 1 + number / 5);
-        assert_eq!(turns(one_after_the_other), "LL..LL..L.L..L.L...LL....LL...");
-    }
+    static CONNECTION: Connection = Connection::of_one();
 
     /// The id of a thread that sleeps on a processor until the sender is dropped.
     fn sleeper(processor: usize) -> (u32, mpsc::Sender<()>) {
@@ -668,40 +374,6 @@ mod tests {
             assert_eq!(other.join().unwrap(), home);
             assert_eq!(lock(&ways.members).len(), 1, "who has ended is forgotten");
         });
-    }
-
-    #[test]
-    fn one_of_two_rests_until_several_ask() {
-        let gate = Gate::default();
-        let connection = Connection::new();
-        let passed = |gate: &Gate| {
-            let (tell, told) = mpsc::channel();
-            thread::scope(|scope| {
-                for _ in 0..Connection::THREADS {
-                    let tell = tell.clone();
-                    let (gate, connection) = (&*gate, &connection);
-                    scope.spawn(move || {
-                        gate.pass(connection);
-                        let _ = tell.send(());
-                    });
-                }
-                told.recv().unwrap();
-                let one_rests = told.recv_timeout(Duration::from_millis(50)).is_err();
-                gate.set(true);
-                if one_rests {
-                    told.recv().unwrap();
-                }
-                one_rests
-            })
-        };
-        assert!(passed(&gate));
-        assert!(!passed(&gate), "the gate is open");
-        gate.set(false);
-        assert!(passed(&gate));
-        gate.set(false);
-        gate.end();
-        gate.set(false);
-        assert!(!passed(&gate), "for ever");
     }
 
     #[test]

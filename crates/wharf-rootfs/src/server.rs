@@ -175,11 +175,11 @@ pub(crate) struct TreeFs {
     connection: Connection,
 }
 
-/// While a request is answered that takes no time.
-pub(crate) struct Turn<'a>(
-    #[expect(dead_code, reason = "it is dropped")] GivesWay,
-    #[expect(dead_code, reason = "after that")] Asked<'a>,
-);
+/// A request that is answered at once, giving way; the thread rests after that, if at all.
+pub(crate) struct AtOnce<'a> {
+    _gives: GivesWay,
+    _asked: Asked<'a>,
+}
 
 impl TreeFs {
     /// All of a tree, or what is not in the layer of large files.
@@ -198,9 +198,12 @@ impl TreeFs {
     }
 
     /// For a request that is answered at once.
-    pub(crate) fn turn(&self, request: &Request) -> Turn<'_> {
+    pub(crate) fn at_once(&self, request: &Request) -> AtOnce<'_> {
         let asked = self.asked(request);
-        Turn(self.follow.give_way(), asked)
+        AtOnce {
+            _gives: self.follow.give_way(),
+            _asked: asked,
+        }
     }
 
     /// The node of a request, or the error to answer it with.
@@ -240,7 +243,7 @@ impl TreeFs {
             // What fails here fails aside too, and is told there.
             let file = self.shared.contents.open_at_hand(digest).ok().flatten();
             if file.is_some_and(|file| file.read_exact_at(bytes, offset).is_ok()) {
-                let _turn = self.follow.give_way();
+                let _gives = self.follow.give_way();
                 reply.data(bytes);
                 None
             } else {
@@ -311,7 +314,7 @@ impl Filesystem for TreeFs {
     }
 
     fn lookup(&self, request: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
-        let _turn = self.turn(request);
+        let _at_once = self.at_once(request);
         let look = self.node(parent).and_then(|parent| self.look(&parent, name));
         let (attributes, known) = match look {
             // A directory has no size or names of its own: who knows that there is one knows its status.
@@ -327,7 +330,7 @@ impl Filesystem for TreeFs {
     }
 
     fn getattr(&self, request: &Request, number: INodeNo, _: Option<FileHandle>, reply: ReplyAttr) {
-        let _turn = self.turn(request);
+        let _at_once = self.at_once(request);
         match self.node(number) {
             Ok(node) => {
                 node.ask(Kind::Stat);
@@ -338,7 +341,7 @@ impl Filesystem for TreeFs {
     }
 
     fn readlink(&self, request: &Request, number: INodeNo, reply: ReplyData) {
-        let _turn = self.turn(request);
+        let _at_once = self.at_once(request);
         match self.node(number) {
             Ok(node) => {
                 node.ask(Kind::Target);
@@ -352,7 +355,7 @@ impl Filesystem for TreeFs {
     }
 
     fn open(&self, request: &Request, _: INodeNo, _: OpenFlags, reply: ReplyOpen) {
-        let _turn = self.turn(request);
+        let _at_once = self.at_once(request);
         reply.error(Errno::ENOSYS);
     }
 
@@ -384,12 +387,12 @@ impl Filesystem for TreeFs {
 
     /// Nobody looks for who asks here: execve(2) closes files while it holds the lock that reading `/proc/PID/stat` waits for.
     fn flush(&self, _: &Request, _: INodeNo, _: FileHandle, _: LockOwner, reply: ReplyEmpty) {
-        let _turn = self.follow.give_way();
+        let _gives = self.follow.give_way();
         reply.error(Errno::ENOSYS);
     }
 
     fn opendir(&self, request: &Request, _: INodeNo, _: OpenFlags, reply: ReplyOpen) {
-        let _turn = self.turn(request);
+        let _at_once = self.at_once(request);
         reply.error(Errno::ENOSYS);
     }
 
@@ -401,7 +404,7 @@ impl Filesystem for TreeFs {
         offset: u64,
         mut reply: ReplyDirectory,
     ) {
-        let _turn = self.turn(request);
+        let _at_once = self.at_once(request);
         let node = match self.node(number) {
             Ok(node) => node,
             Err(errno) => return reply.error(errno),
@@ -418,12 +421,12 @@ impl Filesystem for TreeFs {
     }
 
     fn statfs(&self, request: &Request, _: INodeNo, reply: ReplyStatfs) {
-        let _turn = self.turn(request);
+        let _at_once = self.at_once(request);
         reply.statfs(0, 0, 0, 0, 0, 4096, 255, 4096);
     }
 
     fn getxattr(&self, request: &Request, number: INodeNo, name: &OsStr, size: u32, reply: ReplyXattr) {
-        let _turn = self.turn(request);
+        let _at_once = self.at_once(request);
         if !self.shared.survey.xattrs {
             return reply.error(Errno::ENOSYS);
         }
@@ -437,7 +440,7 @@ impl Filesystem for TreeFs {
     }
 
     fn listxattr(&self, request: &Request, number: INodeNo, size: u32, reply: ReplyXattr) {
-        let _turn = self.turn(request);
+        let _at_once = self.at_once(request);
         if !self.shared.survey.xattrs {
             return reply.error(Errno::ENOSYS);
         }
@@ -451,7 +454,7 @@ impl Filesystem for TreeFs {
     }
 
     fn access(&self, request: &Request, _: INodeNo, _: AccessFlags, reply: ReplyEmpty) {
-        let _turn = self.turn(request);
+        let _at_once = self.at_once(request);
         reply.error(Errno::ENOSYS);
     }
 
@@ -467,7 +470,7 @@ impl Filesystem for TreeFs {
         _: u32,
         reply: ReplyIoctl,
     ) {
-        let _turn = self.turn(request);
+        let _at_once = self.at_once(request);
         reply.error(Errno::ENOTTY);
     }
 

@@ -44,7 +44,7 @@ pub struct ServeOptions {
     /// From how many bytes on files are to be in a layer of their own, with contents that the kernel reads where [`BlobOpen::place`] says.
     pub large: Option<u64>,
     /// What is known of trees that have much in common with this one.
-    pub known: Arc<Surveys>,
+    pub surveys: Arc<Surveys>,
 }
 
 /// A server that has no connection yet. Making it costs a walk of what is not known of the tree: do that while the sandbox starts.
@@ -59,7 +59,7 @@ impl Server {
         memory::keep_large_buffers_apart();
         let served = with_mount_points(tree, &options.mounts)?;
         let least = options.large.unwrap_or(u64::MAX);
-        let survey = Survey::new(&served, &options.owners, least, &options.known)?;
+        let survey = Survey::new(&served, &options.owners, least, &options.surveys)?;
         let apart = if survey.large.is_empty() { u64::MAX } else { least };
         let shared = Shared {
             nodes: Nodes::new(served.root),

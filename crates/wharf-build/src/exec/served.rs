@@ -36,7 +36,7 @@ impl Processes {
             markers: self.markers(process),
             owners: self.owners(),
             large: self.sandbox.layers_large(&process.spec).then_some(LARGE),
-            known: self.surveys.clone(),
+            surveys: self.surveys.clone(),
             ..ServeOptions::default()
         };
         // The walk over the tree takes as long as the namespaces.

@@ -20,7 +20,12 @@ use self::{
     case::{Case, Verdict},
     parent::Parent,
 };
-use crate::{busybox, context::TestContext, outcome::Outcome, user::User};
+use crate::{
+    busybox,
+    context::{TestContext, started_by},
+    outcome::Outcome,
+    user::User,
+};
 
 /// Files that a case runs on in one round.
 struct World<'c> {
@@ -402,11 +407,11 @@ fn an_exec_that_closes_a_file_is_answered_whenever_somebody_looks_for_the_asker(
     let step =
         |questions| format!("RUN [\"/bin/probe\", \"exec-closing\", \"/bin/probe\", \"{questions}\"]\n");
     let steps: String = (0..24).map(step).collect();
-    let dockerfile = format!("FROM busybox\nCOPY probe /bin/\n{steps}");
-    context
-        .build(&dockerfile, &[])
-        .expect("there is a base")
-        .success();
+    context.write("Dockerfile", &format!("FROM busybox\nCOPY probe /bin/\n{steps}"));
+    let args = context.build_args(&[]).expect("there is a base");
+    // Who reads of such a process in /proc waits too: nothing may be left of a build that hangs.
+    let limit = ["timeout", "--signal=KILL", "60"];
+    Outcome::of(&mut started_by(&limit, &context.command(args))).success();
 }
 
 /// More than three times what a family keeps in a lane.
