@@ -3,7 +3,8 @@
 //!
 //! Its file system has two directories. `tree` is the layer: each file in it says where its content is (`metacopy`, `redirect`). `data`
 //! is the lower layer of a second overlay, the first one's data-only layer, whose own data-only layer is the store: the kernel looks a file up
-//! there when it is opened and at no other time, so that this look-up *is* the question for the content. Paths below `data` are those of
+//! there when it is opened and at no other time, so that this look-up *is* the question for the content. A name that neither layer has is a
+//! whiteout of the first one, and this one is not asked. Paths below `data` are those of
 //! the tree, for the kernel shows them in `/proc/PID/maps`.
 
 use std::{

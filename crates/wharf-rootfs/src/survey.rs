@@ -106,9 +106,9 @@ struct Key {
 struct Part {
     /// The numbers of the paths, in order.
     numbers: Vec<u64>,
-    /// The numbers of the directories below which a large file is.
+    /// The directories below which a large file is.
     large: Vec<PathHash>,
-    /// Users and groups who own something, some of them several times.
+    /// Users and groups who own something.
     owners: Vec<(u32, u32)>,
     below: Vec<(Key, Arc<Part>)>,
     /// Whether all numbers are different, and none the root's.
