@@ -30,6 +30,7 @@ use crate::{
     error::BuildError,
     exec::{
         Agent, Engine, Lanes, Processes, RungChoice, SourceRoots, StepEnvironment, StepFailure, StepOutput,
+        Undertaker,
     },
     from_lock::FromLock,
     image_source::{ImageSourceError, Images},
@@ -420,6 +421,7 @@ fn engine(
             surveys: Arc::default(),
             threads: request.parallel.min(4),
             slots: request.parallel,
+            undertaker: Undertaker::default(),
         },
         emulation: Arc::clone(&machine.emulation),
         environment,

@@ -2,7 +2,10 @@
 //! ([`Follow`]), and nobody shall wait for what another one wants.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
     thread::{self, JoinHandle},
 };
 
@@ -10,11 +13,21 @@ use crate::follow::Follow;
 
 /// Threads of a session that were begun and not waited for.
 #[derive(Debug, Default)]
-pub(crate) struct Aside(Mutex<Vec<JoinHandle<()>>>);
+pub(crate) struct Aside {
+    begun: Mutex<Vec<JoinHandle<()>>>,
+    /// How many works are not done, those among them that have panicked.
+    open: Arc<AtomicU32>,
+}
 
 impl Aside {
     /// Does `work` in a thread of its own, which goes where `follow` lets threads go; in this one if there cannot be another.
     pub(crate) fn run(&self, follow: &Arc<Follow>, work: impl FnOnce() + Send + 'static) {
+        self.open.fetch_add(1, Ordering::AcqRel);
+        let open = self.open.clone();
+        let work = move || {
+            work();
+            open.fetch_sub(1, Ordering::AcqRel);
+        };
         let work = Arc::new(Mutex::new(Some(work)));
         let take = |work: &Mutex<Option<_>>| work.lock().unwrap_or_else(PoisonError::into_inner).take();
         let begun = thread::Builder::new().name("content".into()).spawn({
@@ -28,7 +41,7 @@ impl Aside {
         });
         match begun {
             Ok(begun) => {
-                let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut all = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
                 all.retain(|one| !one.is_finished());
                 all.push(begun);
             }
@@ -36,9 +49,16 @@ impl Aside {
         }
     }
 
-    /// Waits for all of them.
-    pub(crate) fn finish(&self) -> thread::Result<()> {
-        let all = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
-        all.into_iter().try_for_each(JoinHandle::join)
+    /// Whether all of them have done what they were begun for.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.open.load(Ordering::Acquire) == 0
+    }
+
+    /// Waits for all of them; false if one has panicked.
+    pub(crate) fn finish(&self) -> bool {
+        let all = std::mem::take(&mut *self.begun.lock().unwrap_or_else(PoisonError::into_inner));
+        // Whether it panicked is known without it.
+        all.into_iter().for_each(|one| drop(one.join()));
+        self.is_quiet()
     }
 }

@@ -128,15 +128,18 @@ impl Follow {
     /// is replaced by another one (execve(2)): looking where it is would wait for that. Nobody (0) is somebody whom the pid namespace does not
     /// know. When the result is dropped, this thread rests if it is not needed.
     pub(crate) fn asked_by<'a>(&'a self, thread: u32, connection: &'a Connection) -> Asked<'a> {
+        let asked = self.gate.enter(connection);
         if let Some(ways) = self.ways.as_ref().filter(|_| thread != 0) {
             let (place, several) = ways.asked_by(thread);
             ways.bind(place);
             self.gate.set(several);
         }
-        Asked {
-            gate: &self.gate,
-            connection,
-        }
+        asked
+    }
+
+    /// Whether every request that this was told of was answered, and no thread panicked over one.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.gate.is_quiet()
     }
 
     /// No thread rests any more.

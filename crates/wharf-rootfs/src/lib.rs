@@ -18,6 +18,7 @@ mod follow;
 mod health;
 mod inodes;
 mod large;
+mod line;
 mod listing;
 mod memory;
 mod nodes;

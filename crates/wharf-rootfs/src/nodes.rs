@@ -162,17 +162,14 @@ impl Nodes {
         missed.insert(path);
     }
 
-    /// All that was asked of root number `root`.
-    pub(crate) fn into_path_set(self, root: u16) -> PathSet {
+    /// All that was asked of root number `root`, and not taken before.
+    pub(crate) fn take_path_set(&self, root: u16) -> PathSet {
         let place = |path| Place { root, path };
-        let missed = self.missed.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let missed = std::mem::take(&mut *self.missed.lock().unwrap_or_else(PoisonError::into_inner));
         let absent = Asked::from_iter([Kind::Absent]);
         let missed = missed.into_iter().map(|path| (place(path), absent.clone()));
-        let nodes = self
-            .by_number
-            .into_inner()
-            .unwrap_or_else(PoisonError::into_inner);
-        let nodes = nodes.into_values().flat_map(|node| {
+        let nodes = self.by_number.read().unwrap_or_else(PoisonError::into_inner);
+        let nodes = nodes.values().flat_map(|node| {
             let Record { asked, other_names } = std::mem::take(&mut *node.record());
             let others = other_names.into_iter().flat_map(|names| *names);
             let others: Vec<_> = others.map(|path| (place(path), asked.clone())).collect();
@@ -203,7 +200,7 @@ mod tests {
         nodes.found(7, &root, &name("b"), &fifo);
         nodes.missed(path("c"));
 
-        let set = nodes.into_path_set(0);
+        let set = nodes.take_path_set(0);
         let asked = |text: &str| -> Vec<Kind> {
             let place = Place {
                 root: 0,

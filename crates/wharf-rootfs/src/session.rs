@@ -21,6 +21,7 @@ use crate::{
     contents::Contents,
     follow::{Connection, Follow},
     health::Health,
+    line::Line,
     memory,
     mounts::{MountError, MountPoint, with_mount_points},
     nodes::Nodes,
@@ -92,14 +93,28 @@ impl Server {
     }
 }
 
+/// What answers on one connection.
+struct Serves {
+    thread: JoinHandle<io::Result<()>>,
+    line: Arc<Line>,
+}
+
 /// Answers on a connection, in threads of its own.
-fn run(fs: impl Filesystem, fuse: OwnedFd) -> Result<JoinHandle<io::Result<()>>, ServeError> {
+fn run(fs: impl Filesystem, fuse: OwnedFd) -> Result<Serves, ServeError> {
+    let line = Line::new(&fuse).map_err(ServeError::Handshake)?;
     let mut config = fuser::Config::default();
     config.n_threads = Some(Connection::THREADS as usize);
     // The default access list refuses, in user space, whoever is not the server's own user.
     let fuse = fuser::Session::from_fd(fs, fuse, SessionACL::All, config).map_err(ServeError::Handshake)?;
-    let server = thread::Builder::new().name("rootfs".into());
-    server.spawn(|| fuse.run()).map_err(ServeError::Handshake)
+    let serving = line.serving();
+    let thread = thread::Builder::new().name("rootfs".into()).spawn(|| {
+        let _serving = serving;
+        fuse.run()
+    });
+    Ok(Serves {
+        thread: thread.map_err(ServeError::Handshake)?,
+        line,
+    })
 }
 
 /// A server at work. It ends by itself when the last process that can see the mount is gone.
@@ -107,7 +122,7 @@ pub struct Session {
     root: u16,
     shared: Arc<Shared>,
     follow: NoRest,
-    servers: Vec<JoinHandle<io::Result<()>>>,
+    servers: Vec<Serves>,
 }
 
 /// Lets no thread rest once it is dropped: a connection's end wakes only those that wait for requests.
@@ -139,24 +154,32 @@ impl Session {
         self.shared.apart.store(u64::MAX, Ordering::Relaxed);
     }
 
+    /// What was asked, as [`finish`](Self::finish) says it, without waiting for anything: to be called once, when the last process of the step is
+    /// gone and its mounts are not. None when that does not suffice to know that every request was answered as the tree says.
+    pub fn asked(&self) -> Result<Option<PathSet>, ServeError> {
+        let holds = self.servers.iter().all(|server| server.line.holds());
+        let quiet = self.follow.0.is_quiet() && self.shared.aside.is_quiet();
+        self.shared.health.verdict()?;
+        Ok((holds && quiet).then(|| self.shared.nodes.take_path_set(self.root)))
+    }
+
     /// Waits for the end of the connection and gives what was asked: to be recorded ([`PathSet::record`]) with the tree itself and not with
     /// what was served, for a mount point that the tree lacks was absent. Call it after the last process of the step is gone.
     /// An error means that some request was not answered as the tree says: the step's result must not be kept. After an
     /// abort this waits for contents that are still being fetched, so for as long as [`BlobOpen::open`] may take.
     pub fn finish(self) -> Result<PathSet, ServeError> {
         drop(self.follow);
-        let panicked = |_| Err(io::Error::other("the server panicked"));
-        let ended = self
-            .servers
-            .into_iter()
-            .map(|server| server.join().unwrap_or_else(panicked));
-        let ended = ended.fold(Ok(()), io::Result::and);
-        let ended = ended.and(self.shared.aside.finish().or_else(panicked));
+        let panicked = || io::Error::other("the server panicked");
+        let mut ended = Ok(());
+        for server in self.servers {
+            ended = ended.and(server.thread.join().unwrap_or_else(|_| Err(panicked())));
+        }
+        if !self.shared.aside.finish() {
+            ended = ended.and(Err(panicked()));
+        }
         self.shared.health.verdict()?;
         ended.map_err(ServeError::Connection)?;
-        // The server's threads are gone and nobody else has it.
-        let shared = Arc::into_inner(self.shared).ok_or(ServeError::Aborted)?;
-        Ok(shared.nodes.into_path_set(self.root))
+        Ok(self.shared.nodes.take_path_set(self.root))
     }
 
     /// A handle that ends the session from elsewhere.

@@ -10,8 +10,8 @@ use rustix::{
     io::Errno,
     net::{
         AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags,
-        SendAncillaryBuffer, SendAncillaryMessage, SendFlags, Shutdown, SocketFlags, SocketType, recvmsg,
-        sendmsg, shutdown, socketpair,
+        SendAncillaryBuffer, SendAncillaryMessage, SendFlags, Shutdown, SocketFlags, SocketType, recv,
+        recvmsg, sendmsg, shutdown, socketpair,
     },
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -80,6 +80,13 @@ impl Channel {
             _ => None,
         });
         Ok(Some((message, files.flatten().collect())))
+    }
+
+    /// Waits until the other end says that nothing more will come, or is gone; what it says until then is not heard.
+    pub(crate) fn until_finished(&self) {
+        let mut bytes = [0; 64];
+        // The rest of a longer message goes with it, and so do descriptors.
+        while retry(|| recv(&self.0, &mut bytes, RecvFlags::empty())).is_ok_and(|(_, length)| length > 0) {}
     }
 
     /// Tells the other end that nothing more will come; what it says still arrives.

@@ -120,7 +120,7 @@ pub(crate) enum Report {
         /// What was wanted and could not be had.
         notes: Vec<String>,
     },
-    /// The process ended.
+    /// The process ended, and nothing runs that it left.
     Ended(Exit),
     /// The set-up failed; the sandbox is gone.
     Failed(SetupError),

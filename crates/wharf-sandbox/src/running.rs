@@ -32,6 +32,7 @@ pub struct Running {
     ready: Option<Ready>,
     notes: Vec<String>,
     killed: Arc<AtomicBool>,
+    end: Option<Exit>,
 }
 
 /// What is known when the surroundings stand and the program is about to be executed.
@@ -75,6 +76,7 @@ impl Running {
             ready: None,
             notes,
             killed: Arc::default(),
+            end: None,
         }
     }
 
@@ -172,23 +174,31 @@ impl Running {
         }
     }
 
-    /// Waits until the process *and everything that it left running* is gone and nothing of it is mounted any more.
-    pub fn wait(self) -> Result<Exit, SandboxError> {
-        let mut end = None;
-        loop {
-            match self.launch.hear() {
-                Ok((Report::Ended(exit), _)) => end = Some(exit),
-                Ok(_) => return Err(SandboxError::OutOfOrder("the end")),
-                Err(SandboxError::Lost) => break,
-                Err(error) => return Err(error),
-            }
+    /// Waits until the process *and everything that it left running* is gone. What is mounted for it stays until [`wait`](Self::wait) is
+    /// called or this is dropped, unless it was killed.
+    pub fn ended(&mut self) -> Result<Exit, SandboxError> {
+        if let Some(end) = &self.end {
+            return Ok(end.clone());
         }
+        let end = match self.launch.hear() {
+            Ok((Report::Ended(exit), _)) => exit,
+            Ok(_) => return Err(SandboxError::OutOfOrder("the end")),
+            Err(SandboxError::Lost) if self.killed.load(Ordering::Relaxed) => Exit::Signal(KILL),
+            Err(error) => return Err(error),
+        };
+        Ok(self.end.insert(end).clone())
+    }
+
+    /// Waits until the process and everything that it left running is gone and nothing of it is mounted any more.
+    pub fn wait(mut self) -> Result<Exit, SandboxError> {
+        let end = match self.ended() {
+            // It may have said what failed.
+            Err(SandboxError::Lost) => Err(SandboxError::Lost),
+            end => Ok(end?),
+        };
+        self.launch.channel().finish();
         self.launch.wait()?;
-        match end {
-            Some(exit) => Ok(exit),
-            None if self.killed.load(Ordering::Relaxed) => Ok(Exit::Signal(KILL)),
-            None => Err(SandboxError::Lost),
-        }
+        end
     }
 }
 

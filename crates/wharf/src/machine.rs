@@ -10,7 +10,7 @@ use wharf_build::{
     build::Machine,
     ca::{CaChoice, Certificates},
     emulation::Emulation,
-    exec::{Processes, RungChoice, SeccompChoice, StepEnvironment},
+    exec::{Processes, RungChoice, SeccompChoice, StepEnvironment, Undertaker},
     image_source::{BaseOptions, Images, ImagesOptions},
     net::Network,
     root::Roots,
@@ -137,6 +137,7 @@ pub(crate) fn machine(local: &Local, choices: &Choices) -> Result<Machine, Repor
             surveys: Arc::default(),
             threads: 2,
             slots: processors(),
+            undertaker: Undertaker::default(),
         }),
         emulation: Arc::clone(&emulation),
     });

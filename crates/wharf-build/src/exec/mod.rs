@@ -26,6 +26,7 @@ mod slot;
 mod source;
 mod times;
 mod traced;
+mod undertaker;
 mod verify;
 
 use std::sync::Arc;
@@ -49,6 +50,7 @@ pub use process::{Finished, LogSink, Process, ProcessError, Processes};
 pub use remove::remove_inside;
 pub use rung::{RungChoice, RungError};
 pub use source::{SourceFailure, SourceRoots};
+pub use undertaker::Undertaker;
 pub use verify::{Percent, SELF_DATED};
 
 use crate::{

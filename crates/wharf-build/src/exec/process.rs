@@ -28,6 +28,7 @@ use super::{
     commit::{CommitJob, CommitJobError},
     mounts::StepMounts,
     rung::{RungChoice, RungError},
+    undertaker::{Remains, Undertaker},
 };
 
 /// What every process of a build shares.
@@ -45,6 +46,8 @@ pub struct Processes {
     pub threads: usize,
     /// How many processes of steps run at once on the store, those of other programs among them.
     pub slots: usize,
+    /// Takes away what is left of them.
+    pub undertaker: Undertaker,
 }
 
 /// A process to be run.
@@ -134,7 +137,7 @@ impl Processes {
         let scratch = Scratch::new(&self.store)?;
         let served = Arc::new(process.mounts.graft_onto(process.tree));
         let rung = self.rung.get(&self.sandbox, &self.store)?;
-        let (exit, reads) = match rung {
+        let ended = match rung {
             Rung::Fuse => self.on_fuse(process, &served, &scratch, log, cancel)?,
             Rung::Overlay => self.on_checkout(process, &served, &scratch, log, cancel)?,
             Rung::Copy => self.on_copy(process, &served, &scratch, log, cancel)?,
@@ -143,20 +146,25 @@ impl Processes {
         if cancel.is_cancelled() {
             return Err(ProcessError::Interrupted);
         }
-        if !exit.success() {
-            return Ok(Finished {
-                exit,
-                layer: Layer::empty(),
-                asked: None,
-            });
-        }
-        let (layer, writes) = self.commit(process, &scratch, rung)?;
-        let asked = reads.map(|reads| process.mounts.by_root(reads, writes));
-        Ok(Finished {
+        let Ended {
             exit,
-            layer: process.mounts.without_mounted(layer),
-            asked,
-        })
+            reads,
+            running,
+            session,
+        } = ended;
+        let (layer, asked) = if exit.success() {
+            let (layer, writes) = self.commit(process, &scratch, rung)?;
+            let asked = reads.map(|reads| process.mounts.by_root(reads, writes));
+            (process.mounts.without_mounted(layer), asked)
+        } else {
+            (Layer::empty(), None)
+        };
+        self.undertaker.bury(Remains {
+            running,
+            session,
+            scratch,
+        });
+        Ok(Finished { exit, layer, asked })
     }
 
     /// Whose files are whose, as the root filesystem has to know it.
@@ -194,16 +202,28 @@ impl Processes {
         scratch: &Scratch,
         log: LogSink<'_>,
         cancel: &Cancel,
-    ) -> Result<(Exit, Option<PathSet>), ProcessError> {
+    ) -> Result<Ended, ProcessError> {
         wharf_rootfs::prepare_upper(&scratch.upper, served, self.markers(process), &self.owners())?;
         let (output, io) = Output::new()?;
         let root = self.fuse_root(process, scratch);
-        let (running, session) = self.start_served(process, served, root, io)?;
-        let exit = attend(running, output, log, cancel, Some(&session))?;
+        let (mut running, session) = self.start_served(process, served, root, io)?;
+        let exit = attend(&mut running, output, log, cancel, Some(&session))?;
         if cancel.is_cancelled() {
             return Err(ProcessError::Interrupted);
         }
-        Ok((exit, Some(session.finish()?)))
+        let (reads, running, session) = match session.asked()? {
+            Some(reads) => (reads, Some(running), Some(session)),
+            None => {
+                running.wait()?;
+                (session.finish()?, None, None)
+            }
+        };
+        Ok(Ended {
+            exit,
+            reads: Some(reads),
+            running,
+            session,
+        })
     }
 
     fn on_checkout(
@@ -213,7 +233,7 @@ impl Processes {
         scratch: &Scratch,
         log: LogSink<'_>,
         cancel: &Cancel,
-    ) -> Result<(Exit, Option<PathSet>), ProcessError> {
+    ) -> Result<Ended, ProcessError> {
         wharf_rootfs::prepare_upper(&scratch.upper, served, self.markers(process), &self.owners())?;
         let lower = scratch.lower();
         self.write_out(process, served, &lower, Some(self.markers(process)))?;
@@ -223,8 +243,9 @@ impl Processes {
             work: scratch.overlay.clone(),
         };
         let (output, io) = Output::new()?;
-        let running = self.start(process, root, io)?;
-        Ok((attend(running, output, log, cancel, None)?, None))
+        let mut running = self.start(process, root, io)?;
+        let exit = attend(&mut running, output, log, cancel, None)?;
+        Ok(Ended::unwatched(exit, running))
     }
 
     fn on_copy(
@@ -234,14 +255,15 @@ impl Processes {
         scratch: &Scratch,
         log: LogSink<'_>,
         cancel: &Cancel,
-    ) -> Result<(Exit, Option<PathSet>), ProcessError> {
+    ) -> Result<Ended, ProcessError> {
         self.write_out(process, served, &scratch.upper, None)?;
         let root = SandboxRoot::Plain {
             dir: scratch.upper.clone(),
         };
         let (output, io) = Output::new()?;
-        let running = self.start(process, root, io)?;
-        Ok((attend(running, output, log, cancel, None)?, None))
+        let mut running = self.start(process, root, io)?;
+        let exit = attend(&mut running, output, log, cancel, None)?;
+        Ok(Ended::unwatched(exit, running))
     }
 
     /// The tree and its mount points as plain files in `dir`.
@@ -298,6 +320,27 @@ impl Processes {
     }
 }
 
+/// A process of which nothing runs any more.
+struct Ended {
+    exit: Exit,
+    /// What it asked, if anybody watched.
+    reads: Option<PathSet>,
+    /// What is mounted for it.
+    running: Option<Running>,
+    session: Option<Session>,
+}
+
+impl Ended {
+    fn unwatched(exit: Exit, running: Running) -> Self {
+        Self {
+            exit,
+            reads: None,
+            running: Some(running),
+            session: None,
+        }
+    }
+}
+
 /// The process's specification with its root and mounts.
 fn complete(process: &Process<'_>, root: SandboxRoot) -> Spec {
     let mut spec = process.spec.clone();
@@ -307,9 +350,9 @@ fn complete(process: &Process<'_>, root: SandboxRoot) -> Spec {
     spec
 }
 
-/// Passes on what the process writes until it is gone, and ends it when the build is stopped.
+/// Passes on what the process writes until nothing of it runs, and ends it when the build is stopped.
 fn attend(
-    running: Running,
+    running: &mut Running,
     output: Output,
     log: LogSink<'_>,
     cancel: &Cancel,
@@ -326,7 +369,7 @@ fn attend(
     thread::scope(|scope| {
         scope.spawn(|| forward(Stream::Stdout, output.stdout, log));
         scope.spawn(|| forward(Stream::Stderr, output.stderr, log));
-        Ok(running.wait()?)
+        Ok(running.ended()?)
     })
 }
 

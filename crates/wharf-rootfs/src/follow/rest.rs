@@ -43,16 +43,17 @@ impl Connection {
 
 /// A request that is being answered.
 pub(crate) struct Asked<'a> {
-    pub(super) gate: &'a Gate,
-    pub(super) connection: &'a Connection,
+    gate: &'a Gate,
+    connection: &'a Connection,
 }
 
 impl Drop for Asked<'_> {
     fn drop(&mut self) {
         if thread::panicking() {
-            // This one will not receive any more.
+            // This one will not receive any more, and what it has answered, nobody knows.
             self.gate.end();
         } else {
+            self.gate.answering.fetch_sub(1, Ordering::AcqRel);
             self.gate.pass(self.connection);
         }
     }
@@ -63,6 +64,8 @@ impl Drop for Asked<'_> {
 pub(super) struct Gate {
     /// Told without the lock.
     is_open: AtomicBool,
+    /// How many requests have come and are not answered, those among them over which a thread has panicked.
+    answering: AtomicU32,
     state: Mutex<GateState>,
     changed: Condvar,
 }
@@ -74,6 +77,20 @@ struct GateState {
 }
 
 impl Gate {
+    /// A request has come.
+    pub(super) fn enter<'a>(&'a self, connection: &'a Connection) -> Asked<'a> {
+        self.answering.fetch_add(1, Ordering::AcqRel);
+        Asked {
+            gate: self,
+            connection,
+        }
+    }
+
+    /// Whether every request that has come was answered as it should be.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.answering.load(Ordering::Acquire) == 0
+    }
+
     pub(super) fn set(&self, open: bool) {
         if self.is_open.load(Ordering::Relaxed) == open {
             return;

@@ -31,12 +31,14 @@ use crate::{
     message::{Report, Run},
 };
 
-/// Never returns: this process ends when everything inside has.
+/// Never returns: this process ends when everything inside has and the program has heard of it.
 pub(super) fn run(channel: &Channel, run: &Run, files: Files, mut leash: Leash) -> ! {
     match live(channel, run, files, &mut leash) {
         Ok(Some(end)) => {
             // When the program is gone, nobody wants to know.
             let _ = channel.send(&Report::Ended(end), &[]);
+            // Its mounts go with this process: the program may want to look at them before.
+            channel.until_finished();
             exit(0)
         }
         Ok(None) => exit(FAILED),
@@ -158,7 +160,7 @@ fn announce(channel: &Channel, furnished: &Furnished, note: Option<String>) -> R
     channel.send(&ready, &files).doing("report", "")
 }
 
-/// Starts the process and lives until it ends.
+/// Starts the process and lives until it has ended and nothing runs that it left.
 fn start(
     channel: &Channel,
     run: &Run,
@@ -183,7 +185,9 @@ fn start(
         Some(process::Failure::Execution(error)) => Ok(Exit::NotExecuted(error)),
         None => Ok(reaper::until_end(pid, &ended, channel, relay)),
     };
-    if !run.own_processes {
+    if run.own_processes {
+        reaper::end_all_others();
+    } else {
         reaper::end_descendants();
     }
     end

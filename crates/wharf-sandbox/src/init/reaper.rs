@@ -12,7 +12,9 @@ use rustix::{
         AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType,
         sendmsg, socket_with,
     },
-    process::{Pid, Signal, WaitOptions, WaitStatus, kill_process, set_child_subreaper, wait},
+    process::{
+        Pid, Signal, WaitOptions, WaitStatus, kill_process, kill_process_group, set_child_subreaper, wait,
+    },
 };
 
 use crate::{
@@ -128,6 +130,14 @@ fn make_socket(relay: BorrowedFd<'_>) -> Result<(), Errno> {
 pub(super) fn adopt_orphans() {
     // Known since Linux 3.4; without it orphans go to the machine's first process and are lost to us.
     let _ = set_child_subreaper(Some(rustix::process::getpid()));
+}
+
+/// Ends all other processes of this process's pid namespace. Its own end would do it too, but they are gone when this returns.
+pub(super) fn end_all_others() {
+    // The group of that number is everybody but the caller, kill(2). There may be none.
+    let _ = kill_process_group(Pid::INIT, Signal::KILL);
+    // Orphans become ours.
+    while retry(|| wait(WaitOptions::empty())).is_ok() {}
 }
 
 /// Ends all that runs below this process, where there is no pid namespace whose end would do it.
