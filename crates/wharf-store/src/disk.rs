@@ -177,8 +177,24 @@ impl Disk {
 
     /// Moves a file, in place of one that is there, and makes the directory above it if need be.
     pub(crate) fn rename(&self, from: &str, to: &str) -> Result<()> {
-        let outcome = self.making_parent(to, || renameat(&self.dir, from, &self.dir, to))?;
+        let outcome = self.making_parent(to, || self.replace(from, to))?;
         outcome.map_err(self.fail("write", to))
+    }
+
+    /// ext4 brings a file to the disk that takes another one's place (`auto_da_alloc`), and who renames waits for that. Not so when both change places,
+    /// and the old one is removed then.
+    fn replace(&self, from: &str, to: &str) -> std::result::Result<(), Errno> {
+        let rename = |flags| renameat_with(&self.dir, from, &self.dir, to, flags);
+        match rename(RenameFlags::NOREPLACE) {
+            Err(Errno::EXIST) if rename(RenameFlags::EXCHANGE).is_ok() => {
+                // Else it is left among what is removed with the lease.
+                drop(self.remove(from));
+                Ok(())
+            }
+            outcome @ (Ok(()) | Err(Errno::NOENT)) => outcome,
+            // Not every file system knows these flags.
+            Err(_) => renameat(&self.dir, from, &self.dir, to),
+        }
     }
 
     /// Tries, and where a directory is missing makes the one above `to` and tries again: only the first blob of 256 needs that.

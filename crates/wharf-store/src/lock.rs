@@ -5,7 +5,7 @@
 
 use std::{
     fs::File,
-    io::Read,
+    io::{self, Read},
     ops::ControlFlow,
     os::{
         fd::{AsFd, BorrowedFd},
@@ -159,14 +159,19 @@ pub(crate) fn try_lock(
         let locked = fstat(&file).map_err(disk.fail("lock", place))?;
         let there = disk.stat(place)?;
         if there.is_some_and(|there| (there.st_dev, there.st_ino) == (locked.st_dev, locked.st_ino)) {
-            // Only for people: on a full disk the lock is as good without it.
-            drop(
-                file.set_len(0)
-                    .and_then(|()| file.write_at(process::id().to_string().as_bytes(), 0)),
-            );
+            // On a full disk the lock is as good without it.
+            drop(tell_holder(&file, locked.st_size > 0));
             return Ok(Attempt::Taken(Flock(file)));
         }
     }
+}
+
+/// Says whose the lock is, for people. What is new is not cut off: a file that was, ext4 brings to the disk when it is closed.
+fn tell_holder(file: &File, had_another: bool) -> io::Result<()> {
+    if had_another {
+        file.set_len(0)?;
+    }
+    file.write_all_at(process::id().to_string().as_bytes(), 0)
 }
 
 fn holder(mut file: &File) -> Option<u32> {
