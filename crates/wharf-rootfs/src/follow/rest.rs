@@ -13,7 +13,7 @@ use std::{
     thread,
 };
 
-use super::lock;
+use super::{lock, yields};
 
 /// The receiving threads of a connection.
 #[derive(Debug)]
@@ -123,6 +123,8 @@ impl Gate {
             return;
         }
         connection.receiving.fetch_sub(1, Ordering::Relaxed);
+        // Who is woken here is wanted, for several ask.
+        yields(false);
         while !state.is_open() {
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
