@@ -29,8 +29,8 @@ use crate::{
     emulation::Emulation,
     error::BuildError,
     exec::{
-        Agent, Engine, Lanes, Processes, RungChoice, SourceRoots, StepEnvironment, StepFailure, StepOutput,
-        Undertaker,
+        Agent, Ahead, Engine, Lanes, Processes, RungChoice, SourceRoots, StepEnvironment, StepFailure,
+        StepOutput, Undertaker,
     },
     from_lock::FromLock,
     image_source::{ImageSourceError, Images},
@@ -411,6 +411,11 @@ fn engine(
         allow: request.allow.clone(),
         ..machine.environment.clone()
     };
+    let runs = graph
+        .steps
+        .iter()
+        .filter(|step| matches!(step.op, Op::Run(_)))
+        .count();
     let mut engine = Engine {
         store: machine.store.clone(),
         roots: Arc::clone(&machine.roots),
@@ -422,6 +427,7 @@ fn engine(
             threads: request.parallel.min(4),
             slots: request.parallel,
             undertaker: Undertaker::default(),
+            ahead: Ahead::expecting(runs),
         },
         emulation: Arc::clone(&machine.emulation),
         environment,

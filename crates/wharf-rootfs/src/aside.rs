@@ -58,7 +58,9 @@ impl Aside {
     pub(crate) fn finish(&self) -> bool {
         let all = std::mem::take(&mut *self.begun.lock().unwrap_or_else(PoisonError::into_inner));
         // Whether it panicked is known without it.
-        all.into_iter().for_each(|one| drop(one.join()));
+        for one in all {
+            drop(one.join());
+        }
         self.is_quiet()
     }
 }

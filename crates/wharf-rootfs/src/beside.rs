@@ -29,6 +29,7 @@ use crate::{
     health::Waiting,
     inodes::ROOT,
     nodes::Node,
+    served::Served,
     server::{FOREVER, Shared, TreeFs, send_xattr},
 };
 
@@ -82,14 +83,14 @@ pub(crate) struct LargeFs {
 }
 
 impl LargeFs {
-    pub(crate) fn new(shared: Arc<Shared>, follow: Arc<Follow>) -> Self {
+    pub(crate) fn new(served: Arc<Served>, follow: Arc<Follow>) -> Self {
         Self {
-            tree: TreeFs::new(shared, follow),
+            tree: TreeFs::new(served, follow),
         }
     }
 
     fn shared(&self) -> &Shared {
-        &self.tree.shared
+        self.tree.shared()
     }
 
     /// The inode, which both layers have as the same one.
@@ -157,7 +158,7 @@ impl LargeFs {
         if at_hand.is_ok_and(|file| file.is_some_and(|file| check(&file, size).is_ok())) {
             return Some(reply);
         }
-        let (shared, node) = (self.tree.shared.clone(), node.clone());
+        let (shared, node) = (self.tree.shared().clone(), node.clone());
         let work = move || {
             let parked = shared.health.park(Waiting::Entry(reply));
             let opened = shared.contents.open(&digest);

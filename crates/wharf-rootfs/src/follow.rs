@@ -110,7 +110,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// For how many microseconds a look at the load is believed: some requests, and less than the scheduler lets a thread wait.
 const CALM_FOR: u64 = 150;
 
-/// How many threads of this process have given way and not been on a processor since.
+/// How many threads of this process have given way and not been on a processor since, and how many other ones need not be minded.
 static GIVEN: AtomicU32 = AtomicU32::new(0);
 
 impl Follow {
@@ -244,6 +244,24 @@ pub(crate) struct GivesWay(bool);
 impl Drop for GivesWay {
     fn drop(&mut self) {
         GIVEN.fetch_sub(u32::from(self.0), Ordering::Relaxed);
+    }
+}
+
+/// Something that this program has others do meanwhile, soon done and on another processor: no reason for its servers to mind it.
+#[derive(Debug)]
+pub struct Background(());
+
+impl Background {
+    /// It begins, and ends when the result is dropped.
+    pub fn begin() -> Self {
+        GIVEN.fetch_add(1, Ordering::Relaxed);
+        Self(())
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        GIVEN.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

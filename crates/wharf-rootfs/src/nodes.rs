@@ -139,6 +139,21 @@ impl Nodes {
         nodes.get(&number).cloned()
     }
 
+    /// Whether nothing but the root was looked up.
+    pub(crate) fn are_root_alone(&self) -> bool {
+        let nodes = self.by_number.read().unwrap_or_else(PoisonError::into_inner);
+        let missed = self.missed.lock().unwrap_or_else(PoisonError::into_inner);
+        nodes.len() == 1 && missed.is_empty()
+    }
+
+    /// Writes down for this tree's root what was asked of another one's.
+    pub(crate) fn root_was_asked(&self, other: &Self) {
+        if let (Some(root), Some(other)) = (self.get(ROOT), other.get(ROOT)) {
+            let asked = other.record().asked.clone();
+            asked.kinds().for_each(|kind| root.ask(kind));
+        }
+    }
+
     /// Writes down a look-up of `name` in `parent` that found `entry`.
     pub(crate) fn found(&self, number: u64, parent: &Arc<Node>, name: &Name, entry: &Entry) -> Arc<Node> {
         let node = self.get(number).unwrap_or_else(|| {

@@ -37,6 +37,7 @@ use crate::{
     nodes::{Node, Nodes},
     overlay::Markers,
     owners::Owners,
+    served::Served,
     session::ServeError,
     survey::Survey,
 };
@@ -169,7 +170,7 @@ const WHITEOUT: u64 = 1 << 63;
 
 /// A tree as a file system.
 pub(crate) struct TreeFs {
-    pub(crate) shared: Arc<Shared>,
+    served: Arc<Served>,
     pub(crate) listings: Listings,
     pub(crate) follow: Arc<Follow>,
     connection: Connection,
@@ -183,13 +184,18 @@ pub(crate) struct AtOnce<'a> {
 
 impl TreeFs {
     /// All of a tree, or what is not in the layer of large files.
-    pub(crate) fn new(shared: Arc<Shared>, follow: Arc<Follow>) -> Self {
+    pub(crate) fn new(served: Arc<Served>, follow: Arc<Follow>) -> Self {
         Self {
-            shared,
+            served,
             listings: Listings::new(),
             follow,
             connection: Connection::new(),
         }
+    }
+
+    /// What is served.
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        self.served.now()
     }
 
     /// For every request, before it is answered.
@@ -208,11 +214,11 @@ impl TreeFs {
 
     /// The node of a request, or the error to answer it with.
     pub(crate) fn node(&self, number: INodeNo) -> Result<Arc<Node>, Errno> {
-        if self.shared.health.aborted() {
+        if self.shared().health.aborted() {
             return Err(Errno::EIO);
         }
-        self.shared.nodes.get(number.0).ok_or_else(|| {
-            self.shared.health.fail(ServeError::UnknownNode(number.0));
+        self.shared().nodes.get(number.0).ok_or_else(|| {
+            self.shared().health.fail(ServeError::UnknownNode(number.0));
             Errno::ESTALE
         })
     }
@@ -221,17 +227,17 @@ impl TreeFs {
         let dir = parent.dir().ok_or(Errno::ENOTDIR)?;
         let Some((name, entry)) = dir.entries().get_key_value(name.as_bytes()) else {
             let name = Name::new(name.as_bytes()).or(Err(Errno::EINVAL))?;
-            self.shared.nodes.missed(parent.path().join(&name));
-            return Ok(if self.shared.is_layered(parent) {
+            self.shared().nodes.missed(parent.path().join(&name));
+            return Ok(if self.shared().is_layered(parent) {
                 Look::NoLayer
             } else {
                 Look::NotHere
             });
         };
-        if self.shared.is_apart(parent, name, entry) {
+        if self.shared().is_apart(parent, name, entry) {
             return Ok(Look::NotHere);
         }
-        let (number, node) = self.shared.found(parent, name, entry);
+        let (number, node) = self.shared().found(parent, name, entry);
         Ok(Look::Here(number, node))
     }
 
@@ -241,7 +247,7 @@ impl TreeFs {
             buffer.resize(length.max(buffer.len()), 0);
             let bytes = &mut buffer[..length];
             // What fails here fails aside too, and is told there.
-            let file = self.shared.contents.open_at_hand(digest).ok().flatten();
+            let file = self.shared().contents.open_at_hand(digest).ok().flatten();
             if file.is_some_and(|file| file.read_exact_at(bytes, offset).is_ok()) {
                 let _gives = self.follow.give_way();
                 reply.data(bytes);
@@ -251,15 +257,15 @@ impl TreeFs {
             }
         });
         if let Some(reply) = at_hand {
-            let (shared, node, digest) = (self.shared.clone(), node.clone(), *digest);
+            let (shared, node, digest) = (self.shared().clone(), node.clone(), *digest);
             let send = move || shared.send_fetched(&node, &digest, offset, length, reply);
-            self.shared.aside.run(&self.follow, send);
+            self.shared().aside.run(&self.follow, send);
         }
     }
 
     /// The value of an attribute as the overlay above asks for it; `None` for what is not there.
     pub(crate) fn xattr(&self, node: &Node, name: &[u8]) -> Option<Vec<u8>> {
-        let visible = self.shared.markers.unescape(name)?;
+        let visible = self.shared().markers.unescape(name)?;
         let value = node
             .entry()
             .attrs
@@ -275,10 +281,10 @@ impl TreeFs {
     fn xattr_names(&self, node: &Node) -> Vec<u8> {
         let xattrs = node.entry().attrs.xattrs.iter().flat_map(|xattrs| xattrs.keys());
         let readable =
-            xattrs.filter(|name| self.shared.markers == Markers::Trusted || !name.starts_with(b"trusted."));
+            xattrs.filter(|name| self.shared().markers == Markers::Trusted || !name.starts_with(b"trusted."));
         let mut names = Vec::new();
         for name in readable {
-            names.extend(self.shared.markers.escape(name));
+            names.extend(self.shared().markers.escape(name));
             names.push(0);
         }
         names
@@ -309,7 +315,7 @@ fn seek(file: &File, target: SeekFrom, reply: ReplyLseek) {
 
 impl Filesystem for TreeFs {
     fn init(&mut self, _: &Request, config: &mut KernelConfig) -> io::Result<()> {
-        self.shared.agree(config);
+        self.shared().agree(config);
         Ok(())
     }
 
@@ -319,9 +325,9 @@ impl Filesystem for TreeFs {
         let (attributes, known) = match look {
             // A directory has no size or names of its own: who knows that there is one knows its status.
             Ok(Look::Here(number, node)) if node.dir().is_some() => {
-                (self.shared.attributes(&node, number), FOREVER)
+                (self.shared().attributes(&node, number), FOREVER)
             }
-            Ok(Look::Here(number, node)) => (self.shared.attributes(&node, number), Duration::ZERO),
+            Ok(Look::Here(number, node)) => (self.shared().attributes(&node, number), Duration::ZERO),
             Ok(Look::NotHere) => (nothing(), Duration::ZERO),
             Ok(Look::NoLayer) => (whiteout(WHITEOUT), FOREVER),
             Err(errno) => return reply.error(errno),
@@ -334,7 +340,7 @@ impl Filesystem for TreeFs {
         match self.node(number) {
             Ok(node) => {
                 node.ask(Kind::Stat);
-                reply.attr(&FOREVER, &self.shared.attributes(&node, number.0));
+                reply.attr(&FOREVER, &self.shared().attributes(&node, number.0));
             }
             Err(errno) => reply.error(errno),
         }
@@ -410,7 +416,7 @@ impl Filesystem for TreeFs {
             Err(errno) => return reply.error(errno),
         };
         node.ask(Kind::Listing);
-        let listing = self.listings.get(&node, number.0, &self.shared.survey.inodes);
+        let listing = self.listings.get(&node, number.0, &self.shared().survey.inodes);
         for (index, listed) in listing.iter().enumerate().skip(offset as usize) {
             let name = OsStr::from_bytes(listed.bytes(index));
             if reply.add(INodeNo(listed.number), index as u64 + 1, listed.file_type, name) {
@@ -427,7 +433,7 @@ impl Filesystem for TreeFs {
 
     fn getxattr(&self, request: &Request, number: INodeNo, name: &OsStr, size: u32, reply: ReplyXattr) {
         let _at_once = self.at_once(request);
-        if !self.shared.survey.xattrs {
+        if !self.shared().survey.xattrs {
             return reply.error(Errno::ENOSYS);
         }
         match self.node(number) {
@@ -441,7 +447,7 @@ impl Filesystem for TreeFs {
 
     fn listxattr(&self, request: &Request, number: INodeNo, size: u32, reply: ReplyXattr) {
         let _at_once = self.at_once(request);
-        if !self.shared.survey.xattrs {
+        if !self.shared().survey.xattrs {
             return reply.error(Errno::ENOSYS);
         }
         match self.node(number) {
@@ -499,12 +505,12 @@ impl Filesystem for TreeFs {
         let TreeNode::File { digest, .. } = node.entry().node else {
             return reply.error(Errno::EINVAL);
         };
-        match self.shared.contents.open_at_hand(&digest) {
+        match self.shared().contents.open_at_hand(&digest) {
             Ok(Some(file)) => seek(&file, target, reply),
             _ => {
-                let shared = self.shared.clone();
+                let shared = self.shared().clone();
                 let work = move || shared.seek_fetched(&node, &digest, target, reply);
-                self.shared.aside.run(&self.follow, work);
+                self.shared().aside.run(&self.follow, work);
             }
         }
     }

@@ -27,6 +27,7 @@ use crate::{
     nodes::Nodes,
     overlay::Markers,
     owners::Owners,
+    served::Served,
     server::{Shared, TreeFs},
     survey::{Survey, Surveys},
 };
@@ -83,10 +84,11 @@ impl Server {
     /// of who asks. The server belongs outside of the mount's namespaces: inside, it would keep them alive.
     pub fn serve(self, fuse: OwnedFd, processes: Option<OwnedFd>) -> Result<Session, ServeError> {
         let follow = Arc::new(Follow::new(processes));
-        let server = run(TreeFs::new(self.shared.clone(), follow.clone()), fuse)?;
+        let served = Arc::new(Served::new(self.shared));
+        let server = run(TreeFs::new(served.clone(), follow.clone()), fuse)?;
         Ok(Session {
             root: self.root,
-            shared: self.shared,
+            served,
             follow: NoRest(follow),
             servers: vec![server],
         })
@@ -120,7 +122,7 @@ fn run(fs: impl Filesystem, fuse: OwnedFd) -> Result<Serves, ServeError> {
 /// A server at work. It ends by itself when the last process that can see the mount is gone.
 pub struct Session {
     root: u16,
-    shared: Arc<Shared>,
+    served: Arc<Served>,
     follow: NoRest,
     servers: Vec<Serves>,
 }
@@ -135,32 +137,47 @@ impl Drop for NoRest {
 }
 
 impl Session {
+    fn shared(&self) -> &Shared {
+        self.served.now()
+    }
+
+    /// Serves what `server` would from now on, in mounts that were made and not yet looked into. Gives it back where they do not suit it.
+    pub fn serve_instead(&self, server: Server) -> Result<(), Server> {
+        let root = server.root;
+        if root != self.root {
+            return Err(server);
+        }
+        self.served
+            .change_to(server.shared)
+            .map_err(|shared| Server { root, shared })
+    }
+
     /// Whether large files are not in what is served, but in a layer of their own, which has to be there before anybody looks for one:
     /// [`Self::serve_large`], or [`Self::serve_all`].
     pub fn lacks_large(&self) -> bool {
-        self.shared.apart.load(Ordering::Relaxed) < u64::MAX && self.servers.len() == 1
+        self.shared().apart.load(Ordering::Relaxed) < u64::MAX && self.servers.len() == 1
     }
 
     /// Serves large files on `fuse`, another open `/dev/fuse`: the lower layer [`TREE`](crate::beside::TREE), and
     /// [`DATA`](crate::beside::DATA), the lower layer of an overlay over the contents' directory that is the root's data-only layer.
     pub fn serve_large(&mut self, fuse: OwnedFd) -> Result<(), ServeError> {
-        let server = run(LargeFs::new(self.shared.clone(), self.follow.0.clone()), fuse)?;
+        let server = run(LargeFs::new(self.served.clone(), self.follow.0.clone()), fuse)?;
         self.servers.push(server);
         Ok(())
     }
 
     /// Serves large files like all others, because the kernel refused the layers: before anything was looked up.
     pub fn serve_all(&self) {
-        self.shared.apart.store(u64::MAX, Ordering::Relaxed);
+        self.shared().apart.store(u64::MAX, Ordering::Relaxed);
     }
 
     /// What was asked, as [`finish`](Self::finish) says it, without waiting for anything: to be called once, when the last process of the step is
     /// gone and its mounts are not. None when that does not suffice to know that every request was answered as the tree says.
     pub fn asked(&self) -> Result<Option<PathSet>, ServeError> {
         let holds = self.servers.iter().all(|server| server.line.holds());
-        let quiet = self.follow.0.is_quiet() && self.shared.aside.is_quiet();
-        self.shared.health.verdict()?;
-        Ok((holds && quiet).then(|| self.shared.nodes.take_path_set(self.root)))
+        let quiet = self.follow.0.is_quiet() && self.shared().aside.is_quiet();
+        self.shared().health.verdict()?;
+        Ok((holds && quiet).then(|| self.shared().nodes.take_path_set(self.root)))
     }
 
     /// Waits for the end of the connection and gives what was asked: to be recorded ([`PathSet::record`]) with the tree itself and not with
@@ -168,23 +185,24 @@ impl Session {
     /// An error means that some request was not answered as the tree says: the step's result must not be kept. After an
     /// abort this waits for contents that are still being fetched, so for as long as [`BlobOpen::open`] may take.
     pub fn finish(self) -> Result<PathSet, ServeError> {
+        let shared = self.served.now().clone();
         drop(self.follow);
         let panicked = || io::Error::other("the server panicked");
         let mut ended = Ok(());
         for server in self.servers {
             ended = ended.and(server.thread.join().unwrap_or_else(|_| Err(panicked())));
         }
-        if !self.shared.aside.finish() {
+        if !shared.aside.finish() {
             ended = ended.and(Err(panicked()));
         }
-        self.shared.health.verdict()?;
+        shared.health.verdict()?;
         ended.map_err(ServeError::Connection)?;
-        Ok(self.shared.nodes.take_path_set(self.root))
+        Ok(shared.nodes.take_path_set(self.root))
     }
 
     /// A handle that ends the session from elsewhere.
     pub fn abort_handle(&self) -> Abort {
-        Abort(self.shared.health.clone())
+        Abort(self.shared().health.clone())
     }
 }
 
@@ -238,4 +256,95 @@ pub enum ServeError {
     /// Somebody called [`Abort::abort`].
     #[error("the root filesystem was taken away while the step ran")]
     Aborted,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeMap, fs::File};
+
+    use wharf_tree::{
+        Attrs, Dir, Entry, Mtime,
+        readset::{Kind, Place},
+    };
+
+    use super::*;
+    use crate::mounts::MountKind;
+
+    struct NoBlobs;
+
+    impl BlobOpen for NoBlobs {
+        fn open(&self, _: &Digest) -> io::Result<File> {
+            Err(io::ErrorKind::NotFound.into())
+        }
+    }
+
+    fn server(attrs: Attrs, mtime: i64, file: &str) -> Server {
+        let mtime = Mtime {
+            secs: mtime,
+            nanos: 0,
+        };
+        let tree = Tree {
+            root: Entry::dir(attrs, mtime, Dir::default()),
+            ..Tree::empty()
+        };
+        let options = ServeOptions {
+            mounts: vec![MountPoint {
+                path: TreePath::new(file).unwrap(),
+                kind: MountKind::File,
+            }],
+            ..ServeOptions::default()
+        };
+        Server::new(&tree, Arc::new(NoBlobs), &options).unwrap()
+    }
+
+    #[test]
+    fn another_tree_takes_the_place_of_one_whose_root_was_like_its_own() {
+        let root = || Attrs::root(0o755);
+        let served = Served::new(server(root(), 1, "first").shared);
+        let node = |shared: &Shared| shared.nodes.get(crate::inodes::ROOT).unwrap();
+        node(served.now()).ask(Kind::Stat);
+        let named = BTreeMap::from([(b"user.name".to_vec(), b"value".to_vec())]);
+        let with_xattr = Attrs {
+            xattrs: Some(Arc::new(named)),
+            ..root()
+        };
+        for other in [Attrs::root(0o700), with_xattr] {
+            assert!(served.change_to(server(other, 1, "second").shared).is_err());
+        }
+        let has = |name: &str| node(served.now()).dir().unwrap().get(name.as_bytes()).is_some();
+        assert!(has("first"));
+        assert!(served.change_to(server(root(), 2, "second").shared).is_ok());
+        assert!(has("second") && !has("first"));
+        let asked = served.now().nodes.take_path_set(0);
+        let top = Place {
+            root: 0,
+            path: TreePath::root(),
+        };
+        let kinds: Vec<_> = asked.get(&top).unwrap().kinds().collect();
+        assert!(kinds.contains(&Kind::Stat), "{kinds:?}");
+        assert!(
+            served.change_to(server(root(), 2, "third").shared).is_err(),
+            "once"
+        );
+    }
+
+    #[test]
+    fn a_tree_that_was_looked_into_stays() {
+        let served = Served::new(server(Attrs::root(0o755), 1, "first").shared);
+        served.now().nodes.missed(TreePath::new("gone").unwrap());
+        assert!(
+            served
+                .change_to(server(Attrs::root(0o755), 1, "second").shared)
+                .is_err()
+        );
+    }
+
+    #[test]
+    fn what_is_no_connection_does_not_hold() {
+        let fuse = || OwnedFd::from(File::open("/dev/null").unwrap());
+        let line = Line::new(&fuse()).unwrap();
+        assert!(line.holds(), "as far as anybody can tell");
+        drop(line.serving());
+        assert!(!line.holds(), "its server has ended");
+    }
 }

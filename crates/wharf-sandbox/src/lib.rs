@@ -32,7 +32,7 @@ pub use init::{init_if_asked, init_if_asked_with};
 pub use inside::Entry;
 pub use io::Io;
 pub use running::{Fuse, Killer, Ready, Running};
-pub use sandbox::{Options, Sandbox};
+pub use sandbox::{Ahead, Options, Sandbox};
 pub use seccomp::Seccomp;
 pub use spec::{
     Content, Emulator, Large, Limits, Mount, Network, Private, Publish, Resource, Root, Spec, SyntheticFile,

@@ -86,6 +86,8 @@ pub(crate) struct Run {
     /// Filters, in the order of their installation.
     #[serde(with = "raw::list")]
     pub(crate) filters: Vec<Vec<u8>>,
+    /// Whether this is for the surroundings alone, and what runs in them comes with [`Command::Order`].
+    pub(crate) ahead: bool,
 }
 
 /// From the program.
@@ -93,6 +95,8 @@ pub(crate) struct Run {
 pub(crate) enum Command {
     /// With the order's file, the three streams, the user namespace to be joined if any, the relay's socket if any.
     Begin,
+    /// What is to be run in surroundings that were made ahead: with the order's file and the three streams.
+    Order,
     /// The user namespace is mapped.
     Mapped,
     /// The first FUSE connection is served, and with `large` the second one too.
@@ -114,6 +118,8 @@ pub(crate) enum Report {
     Fuse,
     /// The kernel does not layer large files: the first connection has to serve them.
     LayersRefused,
+    /// The root is mounted, and what is to be run in it is waited for.
+    Mounted,
     /// With the terminal if it has one, then the listening sockets of the agents.
     Ready {
         terminal: bool,

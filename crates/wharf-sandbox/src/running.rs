@@ -2,7 +2,7 @@
 
 use std::{
     net::SocketAddr,
-    os::fd::OwnedFd,
+    os::fd::{AsFd, OwnedFd},
     path::PathBuf,
     sync::{
         Arc,
@@ -11,10 +11,10 @@ use std::{
 };
 
 use crate::{
-    Exit, Mount, Root, SandboxError, Spec,
+    Exit, Io, Mount, Root, SandboxError, Spec,
     channel::Channel,
     launch::Launch,
-    message::{Command, Report},
+    message::{Command, Order, Report, Role, Run, Users},
     net::Links,
 };
 
@@ -64,14 +64,10 @@ pub struct Killer {
 
 impl Running {
     pub(crate) fn new(launch: Launch, links: Links, spec: &Spec, notes: Vec<String>) -> Self {
-        let agent = |mount: &Mount| match mount {
-            Mount::Socket { source, .. } => Some(source.clone()),
-            _ => None,
-        };
         Self {
             launch,
             links,
-            agents: spec.mounts.iter().filter_map(agent).collect(),
+            agents: agents(spec),
             large: matches!(&spec.root, Root::FuseOverlay { large: Some(_), .. }),
             ready: None,
             notes,
@@ -130,6 +126,24 @@ impl Running {
         }
     }
 
+    /// Says what is to be run in surroundings that were made ahead.
+    pub(crate) fn order(&mut self, run: Run, spec: &Spec, io: Io) -> Result<(), SandboxError> {
+        let order = Order {
+            users: Users::Same,
+            role: Role::Run(Box::new(run)),
+        };
+        let order = order.into_file().map_err(SandboxError::Channel)?;
+        let Io {
+            stdin,
+            stdout,
+            stderr,
+        } = io;
+        let files = [order.as_fd(), stdin.as_fd(), stdout.as_fd(), stderr.as_fd()];
+        self.agents = agents(spec);
+        self.launch.say(&Command::Order, &files)?;
+        self.settle()
+    }
+
     /// Waits until the surroundings stand, and opens the ways into them.
     pub(crate) fn settle(&mut self) -> Result<(), SandboxError> {
         let report = self.launch.hear()?;
@@ -137,8 +151,11 @@ impl Running {
     }
 
     fn settled(&mut self, (report, files): (Report, Vec<OwnedFd>)) -> Result<(), SandboxError> {
-        let Report::Ready { terminal, notes } = report else {
-            return Err(SandboxError::OutOfOrder("readiness"));
+        let (terminal, notes) = match report {
+            Report::Ready { terminal, notes } => (terminal, notes),
+            // It was made ahead.
+            Report::Mounted => return Ok(()),
+            _ => return Err(SandboxError::OutOfOrder("readiness")),
         };
         let mut files = files.into_iter();
         let terminal = if terminal { files.next() } else { None };
@@ -200,6 +217,14 @@ impl Running {
         self.launch.wait()?;
         end
     }
+}
+
+fn agents(spec: &Spec) -> Vec<PathBuf> {
+    let agent = |mount: &Mount| match mount {
+        Mount::Socket { source, .. } => Some(source.clone()),
+        _ => None,
+    };
+    spec.mounts.iter().filter_map(agent).collect()
 }
 
 /// SIGKILL.

@@ -15,7 +15,7 @@ use rustix::{
 };
 
 use crate::{
-    Capabilities, Io, Network, Running, SandboxError, Seccomp, Spec,
+    Capabilities, Io, Limits, Network, Running, SandboxError, Seccomp, Spec,
     cgroup::Cgroup,
     identity::{IdMap, Identity, MapTools, Mapper, find, subordinate},
     kernel,
@@ -24,6 +24,37 @@ use crate::{
     net::Links,
     seccomp::{self, Arch, Context, Program},
 };
+
+/// Surroundings of a process that is not known yet. Dropped, they are gone.
+#[derive(Debug)]
+pub struct Ahead {
+    running: Running,
+    spec: Spec,
+}
+
+impl Ahead {
+    /// Whether a process can have surroundings that are made ahead: not those that go by what it is.
+    pub fn may_be_for(spec: &Spec) -> bool {
+        spec.network == Network::Host && spec.emulators.is_empty() && spec.limits == Limits::default()
+    }
+
+    /// Whether these are what `spec` says.
+    pub fn fits(&self, spec: &Spec) -> bool {
+        Self::may_be_for(spec)
+            && (&self.spec.root, &self.spec.hostname, self.spec.devices)
+                == (&spec.root, &spec.hostname, spec.devices)
+    }
+
+    /// As what was started, to be waited for or ended.
+    pub fn into_running(self) -> Running {
+        self.running
+    }
+
+    /// What is served and is to be told when.
+    pub fn running(&mut self) -> &mut Running {
+        &mut self.running
+    }
+}
 
 /// What may vary between machines and tests.
 #[derive(Debug, Clone)]
@@ -112,6 +143,46 @@ impl Sandbox {
     /// When the machine refuses namespaces, maps or mounts, the seccomp profile is none, or a published port is taken. That the
     /// program itself cannot be executed is no error but an [`Exit`](crate::Exit).
     pub fn start(&self, spec: &Spec, io: Io) -> Result<Running, SandboxError> {
+        self.begin(spec, io, false)
+    }
+
+    /// Makes the surroundings of a process that is not known yet, as far as it does not matter what runs in them and on which files. To be
+    /// served like what [`start`](Self::start) gives with a FUSE root.
+    ///
+    /// # Errors
+    /// As for [`start`](Self::start).
+    pub fn start_ahead(&self, spec: &Spec) -> Result<Ahead, SandboxError> {
+        let io = Io::null().map_err(SandboxError::Channel)?;
+        Ok(Ahead {
+            running: self.begin(spec, io, true)?,
+            spec: spec.clone(),
+        })
+    }
+
+    /// Starts a process in surroundings that were made ahead and [fit](Ahead::fits) it; returns when all of them stand.
+    ///
+    /// # Errors
+    /// As for [`start`](Self::start).
+    pub fn start_in(&self, ahead: Ahead, spec: &Spec, io: Io) -> Result<Running, SandboxError> {
+        let run = self.role(spec, self.filters(spec)?, None, false);
+        let mut running = ahead.running;
+        running.order(run, spec, io)?;
+        Ok(running)
+    }
+
+    fn role(&self, spec: &Spec, filters: Vec<Vec<u8>>, pasta: Option<PathBuf>, ahead: bool) -> Run {
+        Run {
+            spec: spec.clone(),
+            own_processes: !self.shares_processes(),
+            user_xattrs: self.user_xattrs(spec),
+            ids: self.ids(),
+            pasta,
+            filters,
+            ahead,
+        }
+    }
+
+    fn begin(&self, spec: &Spec, io: Io, ahead: bool) -> Result<Running, SandboxError> {
         let filters = self.filters(spec)?;
         let streams = [io.stdin, io.stdout, io.stderr];
         let mut notes = Vec::new();
@@ -121,15 +192,7 @@ impl Sandbox {
             notes.push("no way out of the network: `pasta` is not installed (package passt)".to_owned());
         }
         loop {
-            let own_processes = !self.shares_processes();
-            let run = Run {
-                spec: spec.clone(),
-                own_processes,
-                user_xattrs: self.user_xattrs(spec),
-                ids: self.ids(),
-                pasta: pasta.clone(),
-                filters: filters.clone(),
-            };
+            let run = self.role(spec, filters.clone(), pasta.clone(), ahead);
             let cgroup = Cgroup::wanted(&spec.limits).unwrap_or_else(|error| {
                 notes.push(format!("limits are not kept: {error}"));
                 None

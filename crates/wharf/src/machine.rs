@@ -10,7 +10,7 @@ use wharf_build::{
     build::Machine,
     ca::{CaChoice, Certificates},
     emulation::Emulation,
-    exec::{Processes, RungChoice, SeccompChoice, StepEnvironment, Undertaker},
+    exec::{Ahead, Processes, RungChoice, SeccompChoice, StepEnvironment, Undertaker},
     image_source::{BaseOptions, Images, ImagesOptions},
     net::Network,
     root::Roots,
@@ -138,6 +138,7 @@ pub(crate) fn machine(local: &Local, choices: &Choices) -> Result<Machine, Repor
             threads: 2,
             slots: processors(),
             undertaker: Undertaker::default(),
+            ahead: Ahead::default(),
         }),
         emulation: Arc::clone(&emulation),
     });

@@ -34,6 +34,9 @@ impl Cache for Engine {
         task: &Task<'_, StepOutput>,
         key: ExactKey,
     ) -> Result<Lookup<StepOutput, Ticket>, StepFailure> {
+        if matches!(task.step.op, Op::Run(_)) {
+            self.processes.ahead.came();
+        }
         let key = ActionKey(key.0);
         let may_reuse = task.step.reuse == Reusable::Yes;
         if may_reuse && let Some(hit) = self.hit(task, key, Reuse::Exact)? {

@@ -1,5 +1,6 @@
 //! Steps at work: what each kind of op does, and where its results are looked up.
 
+mod ahead;
 mod answered;
 mod attached;
 mod cache;
@@ -37,6 +38,7 @@ use wharf_sandbox::Identity;
 use wharf_solver::{Executor, Task};
 use wharf_store::{Recorder, Store};
 
+pub use ahead::Ahead;
 pub use attached::Attached;
 pub use checkout::CheckoutJobError;
 pub use configure::StepConfigurer;

@@ -24,6 +24,7 @@ use wharf_store::{Store, StoreError, WorkDir};
 use wharf_tree::{Layer, Tree, TreeDigest, merge, readset::PathSet};
 
 use super::{
+    ahead::Ahead,
     checkout::{CheckoutJob, CheckoutJobError},
     commit::{CommitJob, CommitJobError},
     mounts::StepMounts,
@@ -48,6 +49,8 @@ pub struct Processes {
     pub slots: usize,
     /// Takes away what is left of them.
     pub undertaker: Undertaker,
+    /// The next one's root.
+    pub ahead: Ahead,
 }
 
 /// A process to be run.
@@ -134,13 +137,12 @@ impl Processes {
         cancel: &Cancel,
     ) -> Result<Finished, ProcessError> {
         let _slot = self.slot(log, cancel)?;
-        let scratch = Scratch::new(&self.store)?;
         let served = Arc::new(process.mounts.graft_onto(process.tree));
         let rung = self.rung.get(&self.sandbox, &self.store)?;
         let ended = match rung {
-            Rung::Fuse => self.on_fuse(process, &served, &scratch, log, cancel)?,
-            Rung::Overlay => self.on_checkout(process, &served, &scratch, log, cancel)?,
-            Rung::Copy => self.on_copy(process, &served, &scratch, log, cancel)?,
+            Rung::Fuse => self.on_fuse(process, &served, log, cancel)?,
+            Rung::Overlay => self.on_checkout(process, &served, log, cancel)?,
+            Rung::Copy => self.on_copy(process, &served, log, cancel)?,
             Rung::Chroot => return Err(ProcessError::Chroot),
         };
         if cancel.is_cancelled() {
@@ -151,6 +153,7 @@ impl Processes {
             reads,
             running,
             session,
+            scratch,
         } = ended;
         let (layer, asked) = if exit.success() {
             let (layer, writes) = self.commit(process, &scratch, rung)?;
@@ -199,14 +202,21 @@ impl Processes {
         &self,
         process: &Process<'_>,
         served: &Arc<Tree>,
-        scratch: &Scratch,
         log: LogSink<'_>,
         cancel: &Cancel,
     ) -> Result<Ended, ProcessError> {
-        wharf_rootfs::prepare_upper(&scratch.upper, served, self.markers(process), &self.owners())?;
         let (output, io) = Output::new()?;
-        let root = self.fuse_root(process, scratch);
-        let (mut running, session) = self.start_served(process, served, root, io)?;
+        let (mut running, session, scratch) = match self.start_in_ahead(process, served, io)? {
+            Ok(started) => started,
+            Err(io) => {
+                let scratch = Scratch::new(&self.store)?;
+                wharf_rootfs::prepare_upper(&scratch.upper, served, self.markers(process), &self.owners())?;
+                let root = self.fuse_root(process, &scratch);
+                let (running, session) = self.start_served(process, served, root, io)?;
+                (running, session, scratch)
+            }
+        };
+        self.make_ahead(process, served);
         let exit = attend(&mut running, output, log, cancel, Some(&session))?;
         if cancel.is_cancelled() {
             return Err(ProcessError::Interrupted);
@@ -223,6 +233,7 @@ impl Processes {
             reads: Some(reads),
             running,
             session,
+            scratch,
         })
     }
 
@@ -230,10 +241,10 @@ impl Processes {
         &self,
         process: &Process<'_>,
         served: &Tree,
-        scratch: &Scratch,
         log: LogSink<'_>,
         cancel: &Cancel,
     ) -> Result<Ended, ProcessError> {
+        let scratch = Scratch::new(&self.store)?;
         wharf_rootfs::prepare_upper(&scratch.upper, served, self.markers(process), &self.owners())?;
         let lower = scratch.lower();
         self.write_out(process, served, &lower, Some(self.markers(process)))?;
@@ -242,28 +253,42 @@ impl Processes {
             upper: scratch.upper.clone(),
             work: scratch.overlay.clone(),
         };
-        let (output, io) = Output::new()?;
-        let mut running = self.start(process, root, io)?;
-        let exit = attend(&mut running, output, log, cancel, None)?;
-        Ok(Ended::unwatched(exit, running))
+        self.unwatched(process, scratch, root, log, cancel)
     }
 
     fn on_copy(
         &self,
         process: &Process<'_>,
         served: &Tree,
-        scratch: &Scratch,
         log: LogSink<'_>,
         cancel: &Cancel,
     ) -> Result<Ended, ProcessError> {
+        let scratch = Scratch::new(&self.store)?;
         self.write_out(process, served, &scratch.upper, None)?;
         let root = SandboxRoot::Plain {
             dir: scratch.upper.clone(),
         };
+        self.unwatched(process, scratch, root, log, cancel)
+    }
+
+    fn unwatched(
+        &self,
+        process: &Process<'_>,
+        scratch: Scratch,
+        root: SandboxRoot,
+        log: LogSink<'_>,
+        cancel: &Cancel,
+    ) -> Result<Ended, ProcessError> {
         let (output, io) = Output::new()?;
         let mut running = self.start(process, root, io)?;
         let exit = attend(&mut running, output, log, cancel, None)?;
-        Ok(Ended::unwatched(exit, running))
+        Ok(Ended {
+            exit,
+            reads: None,
+            running: Some(running),
+            session: None,
+            scratch,
+        })
     }
 
     /// The tree and its mount points as plain files in `dir`.
@@ -328,21 +353,11 @@ struct Ended {
     /// What is mounted for it.
     running: Option<Running>,
     session: Option<Session>,
-}
-
-impl Ended {
-    fn unwatched(exit: Exit, running: Running) -> Self {
-        Self {
-            exit,
-            reads: None,
-            running: Some(running),
-            session: None,
-        }
-    }
+    scratch: Scratch,
 }
 
 /// The process's specification with its root and mounts.
-fn complete(process: &Process<'_>, root: SandboxRoot) -> Spec {
+pub(super) fn complete(process: &Process<'_>, root: SandboxRoot) -> Spec {
     let mut spec = process.spec.clone();
     spec.root = root;
     spec.mounts

@@ -19,7 +19,7 @@ use super::{
     process::{self, Streams},
     reaper, root,
     root::Made,
-    supervisor::Files,
+    supervisor::{self, Files},
     system,
     tree::{self, Tree},
 };
@@ -76,12 +76,22 @@ fn live(channel: &Channel, run: &Run, files: Files, leash: &mut Leash) -> Result
     };
     // Held until the process has ended.
     let _emulators = emulators::register(&run.spec.emulators)?;
+    let made = root::make(&run.spec, run.user_xattrs, procfs.as_ref(), channel)?;
+    let ordered;
+    let (run, files) = if run.ahead {
+        channel.send(&Report::Mounted, &[]).doing("report", "")?;
+        let (run, files) = supervisor::receive_order(channel)?;
+        ordered = run;
+        (&ordered, files)
+    } else {
+        (run, files)
+    };
     let Files {
         order,
         streams,
         relay,
     } = files;
-    let furnished = furnish(run, order, procfs.as_ref(), channel)?;
+    let furnished = furnish(run, order, procfs.as_ref(), &made)?;
     announce(channel, &furnished, no_egress)?;
     let streams = match furnished.terminal {
         Some(terminal) => Streams::Terminal(terminal.own),
@@ -113,34 +123,33 @@ struct Furnished {
     agents: Vec<OwnedFd>,
 }
 
-/// Makes the root and what is mounted in it, and goes there.
+/// Makes what is mounted in the root, and goes there.
 fn furnish(
     run: &Run,
     order: File,
     procfs: Option<&Tree>,
-    channel: &Channel,
+    Made { inner, stage }: &Made,
 ) -> Result<Furnished, SetupError> {
     let spec = &run.spec;
-    let Made { inner, stage } = root::make(spec, run.user_xattrs, procfs, channel)?;
-    system::mount_proc(&inner, procfs)?;
+    system::mount_proc(inner, procfs)?;
     let options = dev::Options {
         shm_size: spec.shm_size,
         ids: run.ids,
         devices: spec.devices,
     };
-    let dev = dev::mount(&inner, &stage, &options)?;
-    system::mount_sys(&inner)?;
+    let dev = dev::mount(inner, stage, &options)?;
+    system::mount_sys(inner)?;
     if matches!(spec.network, Network::Private(_)) {
-        loopback::open_ports(&inner);
+        loopback::open_ports(inner);
     }
-    let agents = mounts::mount(&inner, spec, &mut Workshop::new(&stage, order, run.ids))?;
-    mask::hide(&inner, &stage, &spec.masked_paths)?;
-    mask::protect(&inner, &spec.readonly_paths)?;
+    let agents = mounts::mount(inner, spec, &mut Workshop::new(stage, order, run.ids))?;
+    mask::hide(inner, stage, &spec.masked_paths)?;
+    mask::protect(inner, &spec.readonly_paths)?;
     let terminal = match spec.tty {
         Some(size) => Some(console::open(&dev, spec.uid, size)?),
         None => None,
     };
-    root::enter(&inner)?;
+    root::enter(inner)?;
     Ok(Furnished { terminal, agents })
 }
 

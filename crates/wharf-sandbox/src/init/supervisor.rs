@@ -47,7 +47,7 @@ pub(super) fn run(channel: OwnedFd, entries: &[Entry]) -> ! {
 }
 
 fn begin(channel: &Channel, entries: &[Entry]) -> Result<i32, SetupError> {
-    let (order, file, mut files) = receive(channel)?;
+    let (order, file, mut files) = receive(channel, |command| matches!(command, Command::Begin))?;
     // Out of the terminal's foreground group: Ctrl-C is for the program, which then says what is to become of us.
     setsid().doing("start a session", "")?;
     let namespace = (order.users == Users::Join && files.len() > 3).then(|| files.remove(3));
@@ -63,15 +63,24 @@ fn begin(channel: &Channel, entries: &[Entry]) -> Result<i32, SetupError> {
     }
 }
 
-/// The order, the file that it came in, and what came with it.
-fn receive(channel: &Channel) -> Result<(Order, File, Vec<OwnedFd>), SetupError> {
+/// What is to be run in surroundings that were made ahead, when it comes.
+pub(super) fn receive_order(channel: &Channel) -> Result<(Run, Files), SetupError> {
+    let (order, file, files) = receive(channel, |command| matches!(command, Command::Order))?;
+    match order.role {
+        Role::Run(run) => Ok((*run, take(file, files)?)),
+        _ => exit(FAILED),
+    }
+}
+
+/// The order, the file that it came in, and what came with it. Ends this process when the program is gone or says something else.
+fn receive(
+    channel: &Channel,
+    wanted: fn(&Command) -> bool,
+) -> Result<(Order, File, Vec<OwnedFd>), SetupError> {
     let message = channel.receive::<Command>().doing("read the order", "")?;
-    let Some((Command::Begin, mut files)) = message else {
+    let Some((_, mut files)) = message.filter(|(command, files)| wanted(command) && !files.is_empty()) else {
         exit(FAILED)
     };
-    if files.is_empty() {
-        exit(FAILED);
-    }
     let mut file = File::from(files.remove(0));
     let order = Order::from_file(&mut file).doing("read the order", "")?;
     Ok((order, file, files))

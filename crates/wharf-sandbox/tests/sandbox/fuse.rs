@@ -18,7 +18,7 @@ use fuser::{
     Config, Errno, FileAttr, FileHandle, FileType, Filesystem, Generation, INodeNo, LockOwner, OpenFlags,
     ReplyAttr, ReplyData, ReplyDirectory, ReplyEntry, Request, Session, SessionACL,
 };
-use wharf_sandbox::{Exit, Fuse, Io, Large, Root, SandboxError};
+use wharf_sandbox::{Exit, Fuse, Io, Large, Root, SandboxError, Spec};
 
 use crate::{Case, rig::Rig};
 
@@ -26,6 +26,8 @@ pub(crate) const CASES: &[Case] = &[
     ("a_served_root", a_served_root),
     ("a_server_that_gives_up", a_server_that_gives_up),
     ("a_layer_that_is_refused", a_layer_that_is_refused),
+    ("a_root_made_ahead", a_root_made_ahead),
+    ("a_root_made_ahead_for_nobody", a_root_made_ahead_for_nobody),
 ];
 
 fn a_served_root(rig: &Rig) {
@@ -66,6 +68,61 @@ fn a_served_root(rig: &Rig) {
         1,
         "the upper directory holds /etc and no mount point"
     );
+}
+
+/// What runs in it comes later than its mounts, and goes earlier, with what it leaves running.
+fn a_root_made_ahead(rig: &Rig) {
+    let (upper, work) = rig.fresh_upper();
+    fs::write(rig.root().join("etc/motd"), "served\n").unwrap();
+    let root = Root::FuseOverlay {
+        upper: upper.clone(),
+        work,
+        large: None,
+    };
+    let mut ahead = rig
+        .sandbox
+        .start_ahead(&Spec::new(root.clone(), Vec::new()))
+        .unwrap();
+    let server = serve(rig, ahead.running().fuse().unwrap().connection);
+    ahead.running().served().unwrap();
+
+    let mut spec =
+        rig.script("cat /etc/motd; hostname; (sleep 1000; echo late > /etc/late) & echo new > /etc/new");
+    "other".clone_into(&mut spec.hostname);
+    spec.root = root;
+    assert!(!ahead.fits(&spec));
+    "wharf".clone_into(&mut spec.hostname);
+    assert!(ahead.fits(&spec));
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let mut running = rig
+        .sandbox
+        .start_in(ahead, &spec, Io::output_to(writer.into()).unwrap())
+        .unwrap();
+    running.ready().unwrap();
+    assert_eq!(running.ended().unwrap(), Exit::Code(0));
+    let mut output = String::new();
+    // It ends, for nobody is left who could write.
+    std::io::Read::read_to_string(&mut reader, &mut output).unwrap();
+    assert_eq!(output, "served\nwharf\n");
+    assert!(!server.is_finished(), "it is mounted");
+    assert!(upper.join("etc/new").exists());
+    assert_eq!(running.wait().unwrap(), Exit::Code(0));
+    server.join().unwrap().unwrap();
+}
+
+/// Nothing is left of a root in which nothing ever ran.
+fn a_root_made_ahead_for_nobody(rig: &Rig) {
+    let (upper, work) = rig.fresh_upper();
+    let root = Root::FuseOverlay {
+        upper,
+        work,
+        large: None,
+    };
+    let mut ahead = rig.sandbox.start_ahead(&Spec::new(root, Vec::new())).unwrap();
+    let server = serve(rig, ahead.running().fuse().unwrap().connection);
+    ahead.running().served().unwrap();
+    drop(ahead);
+    server.join().unwrap().unwrap();
 }
 
 fn serve(rig: &Rig, connection: OwnedFd) -> thread::JoinHandle<io::Result<()>> {

@@ -16,7 +16,7 @@ use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetat
 use signal_hook::{consts::signal, iterator::Signals};
 use wharf_build::{
     build::Machine,
-    exec::{Process, Processes, SeccompChoice, StepMounts, Undertaker, public_file, resolve_user},
+    exec::{Ahead, Process, Processes, SeccompChoice, StepMounts, Undertaker, public_file, resolve_user},
 };
 use wharf_oci::{
     Platform,
@@ -104,6 +104,7 @@ fn start(global: &GlobalArgs, args: &RunArgs) -> Result<Exit, Report> {
         threads: 2,
         slots: processors(),
         undertaker: Undertaker::default(),
+        ahead: Ahead::default(),
     };
     let io = if args.interactive {
         Io::inherit()

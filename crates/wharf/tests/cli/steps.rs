@@ -57,6 +57,32 @@ fn users_and_directories_are_those_of_the_image() {
     );
 }
 
+/// The root of one step is made while the one before runs, when nobody knows yet what that will make of it.
+#[test]
+fn every_step_sees_what_those_before_made_of_its_root() {
+    works(
+        r#"
+        FROM busybox
+        RUN chmod 711 /
+        RUN test $(stat -c %a /) = 711 && mkdir /new
+        RUN --network=none ! ip route | grep .
+        RUN test -d /new && test $(stat -c %a /) = 711
+        RUN (sleep 1; echo late > /late) & echo early > /early
+        RUN test -e /early && ! test -e /late
+        RUN --mount=type=tmpfs,target=/new touch /new/file
+        RUN rmdir /new
+        RUN ! test -e /new
+        RUN chown 1:2 /
+        RUN test $(stat -c %u:%g /) = 1:2
+        RUN head -c 2000000 /dev/zero > /large
+        RUN test $(wc -c < /large) = 2000000
+        USER 4321
+        RUN test $(id -u) = 4321 && ! touch /file 2> /dev/null
+        "#,
+        &["--no-cache"],
+    );
+}
+
 #[test]
 fn an_unknown_user_is_named() {
     let context = TestContext::new();
