@@ -88,6 +88,8 @@ pub(crate) struct Run {
     pub(crate) filters: Vec<Vec<u8>>,
     /// Whether this is for the surroundings alone, and what runs in them comes with [`Command::Order`].
     pub(crate) ahead: bool,
+    /// For each mount, which of the directories it is that were made with the surroundings.
+    pub(crate) made: Vec<Option<usize>>,
 }
 
 /// From the program.

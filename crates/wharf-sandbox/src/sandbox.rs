@@ -15,7 +15,7 @@ use rustix::{
 };
 
 use crate::{
-    Capabilities, Io, Limits, Network, Running, SandboxError, Seccomp, Spec,
+    Capabilities, Io, Limits, Mount, Network, Running, SandboxError, Seccomp, Spec, SyntheticFile,
     cgroup::Cgroup,
     identity::{IdMap, Identity, MapTools, Mapper, find, subordinate},
     kernel,
@@ -41,8 +41,24 @@ impl Ahead {
     /// Whether these are what `spec` says.
     pub fn fits(&self, spec: &Spec) -> bool {
         Self::may_be_for(spec)
-            && (&self.spec.root, &self.spec.hostname, self.spec.devices)
-                == (&spec.root, &spec.hostname, spec.devices)
+            && (&self.spec.root, &self.spec.hostname) == (&spec.root, &spec.hostname)
+            && (self.spec.devices, self.spec.shm_size) == (spec.devices, spec.shm_size)
+    }
+
+    /// Which of the directories that were made each mount is, if any; their files need not be sent again.
+    fn leave_out(&self, mounts: &mut [Mount]) -> Vec<Option<usize>> {
+        let mut made: Vec<_> = self.spec.mounts.iter().filter_map(files).map(Some).collect();
+        let mut which = |mount: &mut Mount| {
+            let Mount::Directory { files, .. } = mount else {
+                return None;
+            };
+            let found = made.iter().position(|made| *made == Some(&*files))?;
+            // Each is mounted once.
+            made[found] = None;
+            files.clear();
+            Some(found)
+        };
+        mounts.iter_mut().map(&mut which).collect()
     }
 
     /// As what was started, to be waited for or ended.
@@ -53,6 +69,14 @@ impl Ahead {
     /// What is served and is to be told when.
     pub fn running(&mut self) -> &mut Running {
         &mut self.running
+    }
+}
+
+/// Of a directory in memory.
+fn files(mount: &Mount) -> Option<&Vec<SyntheticFile>> {
+    match mount {
+        Mount::Directory { files, .. } => Some(files),
+        _ => None,
     }
 }
 
@@ -146,7 +170,8 @@ impl Sandbox {
         self.begin(spec, io, false)
     }
 
-    /// Makes the surroundings of a process that is not known yet, as far as it does not matter what runs in them and on which files. To be
+    /// Makes the surroundings of a process that is not known yet, as far as it does not matter what runs in them and on which files: of `spec`'s
+    /// mounts the directories in memory, for processes that have the same ones, wherever. To be
     /// served like what [`start`](Self::start) gives with a FUSE root.
     ///
     /// # Errors
@@ -164,7 +189,8 @@ impl Sandbox {
     /// # Errors
     /// As for [`start`](Self::start).
     pub fn start_in(&self, ahead: Ahead, spec: &Spec, io: Io) -> Result<Running, SandboxError> {
-        let run = self.role(spec, self.filters(spec)?, None, false);
+        let mut run = self.role(spec, self.filters(spec)?, None, false);
+        run.made = ahead.leave_out(&mut run.spec.mounts);
         let mut running = ahead.running;
         running.order(run, spec, io)?;
         Ok(running)
@@ -179,6 +205,7 @@ impl Sandbox {
             pasta,
             filters,
             ahead,
+            made: Vec::new(),
         }
     }
 

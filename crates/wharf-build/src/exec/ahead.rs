@@ -99,6 +99,8 @@ impl Processes {
             hostname: process.spec.hostname.clone(),
             devices: process.spec.devices,
             capabilities: process.spec.capabilities,
+            shm_size: process.spec.shm_size,
+            mounts: process.mounts.public_directories(),
             ..spec
         };
         // One after the other, on the processor that the process leaves.

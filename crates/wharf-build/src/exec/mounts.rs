@@ -160,6 +160,15 @@ impl StepMounts {
         &self.mounts
     }
 
+    /// Those of them that are directories in memory which everybody may read: certificates and scripts.
+    pub(super) fn public_directories(&self) -> Vec<Mount> {
+        let public = |mount: &&Mount| match mount {
+            Mount::Directory { files, .. } => files.iter().all(|file| file.mode & 0o004 != 0),
+            _ => false,
+        };
+        self.mounts.iter().filter(public).cloned().collect()
+    }
+
     /// Where it does so.
     pub fn points(&self) -> &[MountPoint] {
         &self.points

@@ -49,38 +49,57 @@ pub(super) struct Options {
     pub(super) devices: bool,
 }
 
-/// Mounts /dev and what is in it; returns the directory.
-///
-/// The devices are mounts of their own, from a second mount of the same file system: /dev itself leads to no device, so that a process
-/// with `CAP_MKNOD` cannot make itself the machine's disk there.
-pub(super) fn mount(inner: &Inner, stage: &Path, options: &Options) -> Result<OwnedFd, SetupError> {
-    let nodes = stage.join("devices");
-    let how = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_STRICTATIME;
-    let tree = Tree::new("tmpfs", &[("mode", Some("0755")), ("size", Some("65536k"))], how)?;
-    let mut sources = Vec::new();
-    for device in DEVICES {
-        let made = make_device(&tree, *device)?;
-        let from = if made { nodes.as_path() } else { Path::new("/dev") };
-        sources.push((device.0, from.join(device.0)));
+/// /dev and what is in it, mounted nowhere yet.
+pub(super) struct Dev {
+    tree: Tree,
+    devices: Vec<(&'static str, Tree)>,
+    /// The file systems below, each with its directory.
+    inside: [(&'static str, Tree); 3],
+}
+
+impl Dev {
+    /// Makes it.
+    ///
+    /// The devices are mounts of their own, from a second mount of the same file system: /dev itself leads to no device, so that a process
+    /// with `CAP_MKNOD` cannot make itself the machine's disk there.
+    pub(super) fn make(stage: &Path, options: &Options) -> Result<Self, SetupError> {
+        let nodes = stage.join("devices");
+        let how = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_STRICTATIME;
+        let tree = Tree::new("tmpfs", &[("mode", Some("0755")), ("size", Some("65536k"))], how)?;
+        let mut sources = Vec::new();
+        for device in DEVICES {
+            let made = make_device(&tree, *device)?;
+            let from = if made { nodes.as_path() } else { Path::new("/dev") };
+            sources.push((device.0, from.join(device.0)));
+        }
+        for (name, target) in LINKS {
+            symlinkat(*target, &tree, *name).doing("make the link", Path::new("/dev").join(name))?;
+        }
+        for name in ["pts", "shm", "mqueue"] {
+            mkdirat(&tree, name, Mode::from_raw_mode(0o755)).doing("make", Path::new("/dev").join(name))?;
+        }
+        let place =
+            rustix::fs::open(&nodes, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).doing("open", &nodes)?;
+        tree.attach(place).doing("mount at", &nodes)?;
+        let devices = sources
+            .into_iter()
+            .map(|(name, source)| Ok((name, Tree::of(&source)?)));
+        Ok(Self {
+            tree: without_devices_unless(options.devices, Tree::of(&nodes)?)?,
+            devices: devices.collect::<Result<_, SetupError>>()?,
+            inside: inside(options)?,
+        })
     }
-    for (name, target) in LINKS {
-        symlinkat(*target, &tree, *name).doing("make the link", Path::new("/dev").join(name))?;
+
+    /// Mounts it; returns the directory.
+    pub(super) fn mount(&self, inner: &Inner) -> Result<OwnedFd, SetupError> {
+        let dev = Path::new("/dev");
+        inner.mount(&self.tree, dev)?;
+        for (name, tree) in self.devices.iter().chain(&self.inside) {
+            inner.mount(tree, &dev.join(name))?;
+        }
+        inner.find(dev).doing("open", dev)
     }
-    for name in ["pts", "shm", "mqueue"] {
-        mkdirat(&tree, name, Mode::from_raw_mode(0o755)).doing("make", Path::new("/dev").join(name))?;
-    }
-    let place =
-        rustix::fs::open(&nodes, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).doing("open", &nodes)?;
-    tree.attach(place).doing("mount at", &nodes)?;
-    inner.mount(
-        &without_devices_unless(options.devices, Tree::of(&nodes)?)?,
-        Path::new("/dev"),
-    )?;
-    for (name, source) in sources {
-        inner.mount(&Tree::of(&source)?, &Path::new("/dev").join(name))?;
-    }
-    mount_inside(inner, options)?;
-    inner.find(Path::new("/dev")).doing("open", "/dev")
 }
 
 /// Makes a device node; false: only root of the machine may, and a mount point for the machine's own was made instead.
@@ -99,7 +118,7 @@ fn make_device(dev: &Tree, (name, major, minor): (&str, u32, u32)) -> Result<boo
     made.map(|_| false)
 }
 
-fn mount_inside(inner: &Inner, options: &Options) -> Result<(), SetupError> {
+fn inside(options: &Options) -> Result<[(&'static str, Tree); 3], SetupError> {
     let noexec = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NOEXEC;
     let mut terminals = vec![("ptmxmode", Some("0666")), ("mode", Some("0620"))];
     let group = TTY_GROUP.to_string();
@@ -108,9 +127,11 @@ fn mount_inside(inner: &Inner, options: &Options) -> Result<(), SetupError> {
     }
     let size = options.shm_size.to_string();
     let shm = [("mode", Some("1777")), ("size", Some(size.as_str()))];
-    inner.mount(&Tree::new("devpts", &terminals, noexec)?, Path::new("/dev/pts"))?;
-    inner.mount(&Tree::new("tmpfs", &shm, INERT)?, Path::new("/dev/shm"))?;
-    inner.mount(&Tree::new("mqueue", &[], INERT)?, Path::new("/dev/mqueue"))
+    Ok([
+        ("pts", Tree::new("devpts", &terminals, noexec)?),
+        ("shm", Tree::new("tmpfs", &shm, INERT)?),
+        ("mqueue", Tree::new("mqueue", &[], INERT)?),
+    ])
 }
 
 /// Mounts a terminal as /dev/console.

@@ -20,29 +20,39 @@ use rustix::{
 use super::tree::{SEALED, Tree};
 use crate::{SetupError, SyntheticFile, error::Doing};
 
-/// Makes them, each in a place of its own.
+/// Where they are made, each in a place of its own.
 pub(super) struct Workshop {
     folder: PathBuf,
     made: usize,
-    /// What the order came in.
-    order: File,
     /// Ids from 0 to below this one exist; with one only, everything is the caller's.
     ids: u64,
 }
 
 impl Workshop {
-    pub(super) fn new(stage: &Path, order: File, ids: u64) -> Self {
+    pub(super) fn new(stage: &Path, ids: u64) -> Self {
         Self {
             folder: stage.join("files"),
             made: 0,
-            order,
             ids,
         }
     }
 
+    /// For what is in an order, which came in that file.
+    pub(super) fn with<'a>(&'a mut self, order: &'a File) -> Work<'a> {
+        Work { shop: self, order }
+    }
+}
+
+/// Makes them.
+pub(super) struct Work<'a> {
+    shop: &'a mut Workshop,
+    order: &'a File,
+}
+
+impl Work<'_> {
     fn place(&mut self) -> PathBuf {
-        self.made += 1;
-        self.folder.join(self.made.to_string())
+        self.shop.made += 1;
+        self.shop.folder.join(self.shop.made.to_string())
     }
 
     /// A read-only file.
@@ -69,9 +79,9 @@ impl Workshop {
     pub(super) fn socket(&mut self, mode: u32, uid: u32, gid: u32) -> Result<(Tree, OwnedFd), SetupError> {
         let path = self.place();
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let folder = open(&self.folder, flags, Mode::empty()).doing("open", &self.folder)?;
+        let folder = open(&self.shop.folder, flags, Mode::empty()).doing("open", &self.shop.folder)?;
         // A socket's name may have 107 bytes at most; the stage's path has no such limit.
-        let short = format!("/proc/self/fd/{}/{}", folder.as_raw_fd(), self.made);
+        let short = format!("/proc/self/fd/{}/{}", folder.as_raw_fd(), self.shop.made);
         let listener = UnixListener::bind(short).doing("make a socket", "")?;
         self.own(&path, mode, uid, gid)?;
         Ok((Tree::of(&path)?, listener.into()))
@@ -83,13 +93,13 @@ impl Workshop {
             .create_new(true)
             .mode(0o600)
             .open(path);
-        made.and_then(|mut made| file.content.write_to(&mut made, &self.order))
+        made.and_then(|mut made| file.content.write_to(&mut made, self.order))
             .doing("write", &file.name)?;
         self.own(path, file.mode, file.uid, file.gid)
     }
 
     fn own(&self, path: &Path, mode: u32, uid: u32, gid: u32) -> Result<(), SetupError> {
-        if self.ids > 1 {
+        if self.shop.ids > 1 {
             chown(path, Some(uid), Some(gid)).doing("give away", path)?;
         }
         fs::set_permissions(path, Permissions::from_mode(mode)).doing("set the mode of", path)

@@ -12,7 +12,8 @@ use rustix::{process::umask, system::sethostname, thread::UnshareFlags};
 use super::{
     FAILED,
     console::{self, Terminal},
-    dev, emulators,
+    dev::{self, Dev},
+    emulators,
     files::Workshop,
     leash::Leash,
     loopback, mask, mounts,
@@ -77,8 +78,12 @@ fn live(channel: &Channel, run: &Run, files: Files, leash: &mut Leash) -> Result
     // Held until the process has ended.
     let _emulators = emulators::register(&run.spec.emulators)?;
     let made = root::make(&run.spec, run.user_xattrs, procfs.as_ref(), channel)?;
+    let dev = Dev::make(&made.stage, &dev_options(run))?;
+    let mut workshop = Workshop::new(&made.stage, run.ids);
     let ordered;
+    let mut directories = Vec::new();
     let (run, files) = if run.ahead {
+        directories = mounts::directories(&run.spec, &mut workshop.with(&files.order))?;
         channel.send(&Report::Mounted, &[]).doing("report", "")?;
         let (run, files) = supervisor::receive_order(channel)?;
         ordered = run;
@@ -91,7 +96,14 @@ fn live(channel: &Channel, run: &Run, files: Files, leash: &mut Leash) -> Result
         streams,
         relay,
     } = files;
-    let furnished = furnish(run, order, procfs.as_ref(), &made)?;
+    let furniture = Furniture {
+        procfs: procfs.as_ref(),
+        dev,
+        workshop,
+        directories,
+    };
+    let furnished = furnish(run, &order, furniture, &made)?;
+    drop(order);
     announce(channel, &furnished, no_egress)?;
     let streams = match furnished.terminal {
         Some(terminal) => Streams::Terminal(terminal.own),
@@ -123,26 +135,39 @@ struct Furnished {
     agents: Vec<OwnedFd>,
 }
 
-/// Makes what is mounted in the root, and goes there.
+fn dev_options(run: &Run) -> dev::Options {
+    dev::Options {
+        shm_size: run.spec.shm_size,
+        ids: run.ids,
+        devices: run.spec.devices,
+    }
+}
+
+/// What is made for a root before it is known who will use it.
+struct Furniture<'a> {
+    procfs: Option<&'a Tree>,
+    dev: Dev,
+    workshop: Workshop,
+    directories: Vec<Tree>,
+}
+
+/// Makes what else is mounted in the root, mounts all, and goes there.
 fn furnish(
     run: &Run,
-    order: File,
-    procfs: Option<&Tree>,
+    order: &File,
+    furniture: Furniture<'_>,
     Made { inner, stage }: &Made,
 ) -> Result<Furnished, SetupError> {
     let spec = &run.spec;
-    system::mount_proc(inner, procfs)?;
-    let options = dev::Options {
-        shm_size: spec.shm_size,
-        ids: run.ids,
-        devices: spec.devices,
-    };
-    let dev = dev::mount(inner, stage, &options)?;
+    system::mount_proc(inner, furniture.procfs)?;
+    let dev = furniture.dev.mount(inner)?;
     system::mount_sys(inner)?;
     if matches!(spec.network, Network::Private(_)) {
         loopback::open_ports(inner);
     }
-    let agents = mounts::mount(inner, spec, &mut Workshop::new(stage, order, run.ids))?;
+    let directories = furniture.directories.into_iter().map(Some).collect();
+    let mut workshop = furniture.workshop;
+    let agents = mounts::mount(inner, spec, &mut workshop.with(order), directories, &run.made)?;
     mask::hide(inner, stage, &spec.masked_paths)?;
     mask::protect(inner, &spec.readonly_paths)?;
     let terminal = match spec.tty {

@@ -8,16 +8,34 @@ use rustix::{
 };
 
 use super::{
-    files::Workshop,
+    files::Work,
     target::Inner,
     tree::{INERT, Tree, without_devices_unless},
 };
 use crate::{Mount, SetupError, Spec, error::Doing};
 
-/// Mounts all, in order; returns the listening side of each socket.
-pub(super) fn mount(inner: &Inner, spec: &Spec, workshop: &mut Workshop) -> Result<Vec<OwnedFd>, SetupError> {
+/// The directories in memory of a specification, in its mounts' order.
+pub(super) fn directories(spec: &Spec, workshop: &mut Work<'_>) -> Result<Vec<Tree>, SetupError> {
+    let directories = spec.mounts.iter().filter_map(|mount| match mount {
+        Mount::Directory { files, .. } => Some(files),
+        _ => None,
+    });
+    directories.map(|files| workshop.directory(files)).collect()
+}
+
+/// Mounts all, in order; returns the listening side of each socket. `made` are directories that were made ahead, and `ahead` says for each mount
+/// which one of them it is.
+pub(super) fn mount(
+    inner: &Inner,
+    spec: &Spec,
+    workshop: &mut Work<'_>,
+    mut made: Vec<Option<Tree>>,
+    ahead: &[Option<usize>],
+) -> Result<Vec<OwnedFd>, SetupError> {
     let mut listeners = Vec::new();
-    for mount in &spec.mounts {
+    for (number, mount) in spec.mounts.iter().enumerate() {
+        let which = ahead.get(number).copied().flatten();
+        let ready = which.and_then(|which| made.get_mut(which)?.take());
         let (tree, target) = match mount {
             Mount::Bind {
                 source,
@@ -26,7 +44,10 @@ pub(super) fn mount(inner: &Inner, spec: &Spec, workshop: &mut Workshop) -> Resu
             } => (bind(source, *read_only, spec.devices)?, target),
             Mount::Tmpfs { target, size, mode } => (tmpfs(*size, *mode)?, target),
             Mount::File { target, file } => (workshop.file(file)?, target),
-            Mount::Directory { target, files } => (workshop.directory(files)?, target),
+            Mount::Directory { target, files } => match ready {
+                Some(tree) => (tree, target),
+                None => (workshop.directory(files)?, target),
+            },
             Mount::Again { target, read_only } => (again(inner, target, *read_only)?, target),
             Mount::Socket {
                 target,

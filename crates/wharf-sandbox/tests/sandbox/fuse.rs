@@ -18,7 +18,7 @@ use fuser::{
     Config, Errno, FileAttr, FileHandle, FileType, Filesystem, Generation, INodeNo, LockOwner, OpenFlags,
     ReplyAttr, ReplyData, ReplyDirectory, ReplyEntry, Request, Session, SessionACL,
 };
-use wharf_sandbox::{Exit, Fuse, Io, Large, Root, SandboxError, Spec};
+use wharf_sandbox::{Exit, Fuse, Io, Large, Mount, Root, SandboxError, Spec, SyntheticFile};
 
 use crate::{Case, rig::Rig};
 
@@ -79,17 +79,24 @@ fn a_root_made_ahead(rig: &Rig) {
         work,
         large: None,
     };
-    let mut ahead = rig
-        .sandbox
-        .start_ahead(&Spec::new(root.clone(), Vec::new()))
-        .unwrap();
+    let directory = |target: &str, text: &str| Mount::Directory {
+        target: target.into(),
+        files: vec![SyntheticFile::public("text", text.repeat(5000).into_bytes())],
+    };
+    let mut like = Spec::new(root.clone(), Vec::new());
+    like.mounts = vec![directory("/none", "not there\n"), directory("/none", "there\n")];
+    let mut ahead = rig.sandbox.start_ahead(&like).unwrap();
     let server = serve(rig, ahead.running().fuse().unwrap().connection);
     ahead.running().served().unwrap();
 
     let mut spec =
-        rig.script("cat /etc/motd; hostname; (sleep 1000; echo late > /etc/late) & echo new > /etc/new");
+        rig.script("cat /etc/motd; hostname; head -n 1 /mnt/dir/text /run/wharf/ca/text; wc -l < /run/wharf/ca/text; (sleep 1000; echo late > /etc/late) & echo new > /etc/new");
     "other".clone_into(&mut spec.hostname);
     spec.root = root;
+    spec.mounts = vec![
+        directory("/run/wharf/ca", "there\n"),
+        directory("/mnt/dir", "new\n"),
+    ];
     assert!(!ahead.fits(&spec));
     "wharf".clone_into(&mut spec.hostname);
     assert!(ahead.fits(&spec));
@@ -103,7 +110,10 @@ fn a_root_made_ahead(rig: &Rig) {
     let mut output = String::new();
     // It ends, for nobody is left who could write.
     std::io::Read::read_to_string(&mut reader, &mut output).unwrap();
-    assert_eq!(output, "served\nwharf\n");
+    assert_eq!(
+        output,
+        "served\nwharf\n==> /mnt/dir/text <==\nnew\n\n==> /run/wharf/ca/text <==\nthere\n5000\n"
+    );
     assert!(!server.is_finished(), "it is mounted");
     assert!(upper.join("etc/new").exists());
     assert_eq!(running.wait().unwrap(), Exit::Code(0));
