@@ -125,7 +125,7 @@ impl Processes {
         process: &Process<'_>,
         served: &Tree,
         io: Io,
-    ) -> Result<Result<(Running, Session, Scratch), Io>, ProcessError> {
+    ) -> Result<Result<(Scratch, Session, Running), Io>, ProcessError> {
         let Some(made) = self.ahead.take() else {
             return Ok(Err(io));
         };
@@ -142,7 +142,7 @@ impl Processes {
             return Ok(Err(io));
         }
         let running = self.sandbox.start_in(made.surroundings, &spec, io)?;
-        Ok(Ok((running, made.session, made.scratch)))
+        Ok(Ok((made.scratch, made.session, running)))
     }
 }
 

@@ -148,12 +148,13 @@ impl Processes {
         if cancel.is_cancelled() {
             return Err(ProcessError::Interrupted);
         }
+        // On an error they go in the opposite order.
         let Ended {
-            exit,
-            reads,
-            running,
-            session,
             scratch,
+            session,
+            running,
+            reads,
+            exit,
         } = ended;
         let (layer, asked) = if exit.success() {
             let (layer, writes) = self.commit(process, &scratch, rung)?;
@@ -206,14 +207,14 @@ impl Processes {
         cancel: &Cancel,
     ) -> Result<Ended, ProcessError> {
         let (output, io) = Output::new()?;
-        let (mut running, session, scratch) = match self.start_in_ahead(process, served, io)? {
+        let (scratch, session, mut running) = match self.start_in_ahead(process, served, io)? {
             Ok(started) => started,
             Err(io) => {
                 let scratch = Scratch::new(&self.store)?;
                 wharf_rootfs::prepare_upper(&scratch.upper, served, self.markers(process), &self.owners())?;
                 let root = self.fuse_root(process, &scratch);
                 let (running, session) = self.start_served(process, served, root, io)?;
-                (running, session, scratch)
+                (scratch, session, running)
             }
         };
         self.make_ahead(process, served);
