@@ -29,8 +29,8 @@ use crate::{
     health::Waiting,
     inodes::ROOT,
     nodes::Node,
-    served::Served,
-    server::{FOREVER, Shared, TreeFs, send_xattr},
+    served::{Served, Shared},
+    server::{FOREVER, TreeFs, send_xattr},
 };
 
 /// The directory that is the layer.

@@ -54,3 +54,24 @@ fn is_connected(fuse: &OwnedFd) -> Result<bool, Errno> {
     poll(&mut one, Some(&now))?;
     Ok(!one[0].revents().contains(PollFlags::ERR))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_holds_while_its_server_serves_and_its_other_end_is_there() {
+        let (reader, writer) = io::pipe().unwrap();
+        let line = Line::new(&writer.into()).unwrap();
+        let serving = line.serving();
+        assert!(line.holds());
+        drop(reader);
+        assert!(!line.holds(), "an error to poll(2), as an ended connection is");
+
+        let (_reader, writer) = io::pipe().unwrap();
+        let other = Line::new(&writer.into()).unwrap();
+        assert!(other.holds());
+        drop((serving, other.serving()));
+        assert!(!other.holds(), "its server has ended");
+    }
+}

@@ -27,8 +27,8 @@ use crate::{
     nodes::Nodes,
     overlay::Markers,
     owners::Owners,
-    served::Served,
-    server::{Shared, TreeFs},
+    served::{Served, Shared},
+    server::TreeFs,
     survey::{Survey, Surveys},
 };
 
@@ -337,14 +337,5 @@ mod tests {
                 .change_to(server(Attrs::root(0o755), 1, "second").shared)
                 .is_err()
         );
-    }
-
-    #[test]
-    fn what_is_no_connection_does_not_hold() {
-        let fuse = || OwnedFd::from(File::open("/dev/null").unwrap());
-        let line = Line::new(&fuse()).unwrap();
-        assert!(line.holds(), "as far as anybody can tell");
-        drop(line.serving());
-        assert!(!line.holds(), "its server has ended");
     }
 }

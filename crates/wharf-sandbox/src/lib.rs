@@ -4,6 +4,7 @@
 //! Nothing is forked in the caller's process: the program starts itself again, and [`init_if_asked`], which `main` calls first of
 //! all, takes over there. What the root is made of is the caller's business (see [`Root`]).
 
+mod ahead;
 mod caps;
 mod cgroup;
 mod channel;
@@ -23,6 +24,7 @@ mod sandbox;
 pub mod seccomp;
 mod spec;
 
+pub use ahead::Ahead;
 pub use caps::Capabilities;
 pub use cgroup::CgroupError;
 pub use error::{IdentityError, SandboxError, SetupError};
@@ -32,7 +34,7 @@ pub use init::{init_if_asked, init_if_asked_with};
 pub use inside::Entry;
 pub use io::Io;
 pub use running::{Fuse, Killer, Ready, Running};
-pub use sandbox::{Ahead, Options, Sandbox};
+pub use sandbox::{Options, Sandbox};
 pub use seccomp::Seccomp;
 pub use spec::{
     Content, Emulator, Large, Limits, Mount, Network, Private, Publish, Resource, Root, Spec, SyntheticFile,

@@ -329,3 +329,22 @@ const FILE_MODE: Mode = Mode::from_raw_mode(0o644);
 
 /// A store holds files of images whose own permissions are not on disk: nobody else gets in.
 const DIRECTORY_MODE: Mode = Mode::from_raw_mode(0o700);
+
+#[cfg(test)]
+mod tests {
+    use crate::testing;
+
+    #[test]
+    fn a_file_takes_the_place_of_another_and_leaves_nothing_behind() {
+        let (_scratch, store) = testing::store();
+        let disk = store.disk();
+        for text in ["first", "second"] {
+            store.publish("work/aside", text.as_bytes()).unwrap();
+            disk.rename("work/aside", "memo/place").unwrap();
+            assert_eq!(disk.read("memo/place").unwrap().unwrap(), text.as_bytes());
+            assert!(disk.stat("work/aside").unwrap().is_none());
+        }
+        assert!(disk.rename("work/aside", "memo/place").is_err());
+        assert_eq!(disk.read("memo/place").unwrap().unwrap(), b"second");
+    }
+}

@@ -94,6 +94,11 @@ impl From<Made> for Remains {
 impl Processes {
     /// Makes a root for the next process, supposing that it is like this one.
     pub(super) fn make_ahead(&self, process: &Process<'_>, served: &Tree) {
+        // One after the other, on the processor that the process leaves.
+        let bell = self.undertaker.bell();
+        if !SandboxAhead::may_be_for(&process.spec) {
+            return;
+        }
         let spec = Spec::new(SandboxRoot::Plain { dir: "/".into() }, Vec::new());
         let spec = Spec {
             hostname: process.spec.hostname.clone(),
@@ -103,11 +108,6 @@ impl Processes {
             mounts: process.mounts.public_directories(),
             ..spec
         };
-        // One after the other, on the processor that the process leaves.
-        let bell = self.undertaker.bell();
-        if !SandboxAhead::may_be_for(&process.spec) {
-            return;
-        }
         let plan = Plan {
             store: self.store.clone(),
             sandbox: self.sandbox.clone(),

@@ -162,9 +162,9 @@ impl StepMounts {
 
     /// Those of them that are directories in memory which everybody may read: certificates and scripts.
     pub(super) fn public_directories(&self) -> Vec<Mount> {
-        let public = |mount: &&Mount| match mount {
-            Mount::Directory { files, .. } => files.iter().all(|file| file.mode & 0o004 != 0),
-            _ => false,
+        let public = |mount: &&Mount| {
+            let files = mount.files();
+            files.is_some_and(|files| files.iter().all(|file| file.mode & 0o004 != 0))
         };
         self.mounts.iter().filter(public).cloned().collect()
     }

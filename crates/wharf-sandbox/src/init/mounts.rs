@@ -16,10 +16,7 @@ use crate::{Mount, SetupError, Spec, error::Doing};
 
 /// The directories in memory of a specification, in its mounts' order.
 pub(super) fn directories(spec: &Spec, workshop: &mut Work<'_>) -> Result<Vec<Tree>, SetupError> {
-    let directories = spec.mounts.iter().filter_map(|mount| match mount {
-        Mount::Directory { files, .. } => Some(files),
-        _ => None,
-    });
+    let directories = spec.mounts.iter().filter_map(Mount::files);
     directories.map(|files| workshop.directory(files)).collect()
 }
 

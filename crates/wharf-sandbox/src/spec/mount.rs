@@ -72,6 +72,16 @@ pub enum Mount {
     },
 }
 
+impl Mount {
+    /// The files of a directory in memory.
+    pub fn files(&self) -> Option<&[SyntheticFile]> {
+        match self {
+            Self::Directory { files, .. } => Some(files),
+            _ => None,
+        }
+    }
+}
+
 /// A file that exists in memory only.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SyntheticFile {
