@@ -36,6 +36,9 @@ const ENTRIES: &[&str] = &[
     "file x @600",
     "file x @644:5:6",
     "file longer",
+    "file x %user.a=b",
+    "large x",
+    "large y",
     "-> a",
     "-> b",
     "-> /d",
@@ -83,8 +86,9 @@ const COMMANDS: &[&str] = &[
     "mv -T $1 $2",
     "cp $1 $2",
     "cp -a $1 $2",
-    // Into itself, busybox's never ends.
-    "case $2/ in $1/*) ;; *) cp -rL $1 $2 ;; esac",
+    // Into itself, busybox's never ends, nor through a link to a directory above.
+    "case $2/ in $1/*) ;; *) cp -r $1 $2 ;; esac",
+    "find -L $1 -maxdepth 3",
     "ln $1 $2",
     "ln -s $1 $2",
     "ln -sfn $1 $2",
@@ -115,6 +119,16 @@ const COMMANDS: &[&str] = &[
     "probe link $1 $2",
     "probe tmpfile $1",
     "probe getxattr $1 user.a",
+    "probe setxattr $1 user.b",
+    "probe listxattr $1",
+    "probe size $1",
+    "probe map-write $1",
+    "probe punch $1",
+    // The end of a directory is a limit (docs/cache.md).
+    "test -f $1 && tail -c 4 $1",
+    "cp -a $1 /tmp/copy && cat $2",
+    "true < $1",
+    "true > $1",
 ];
 
 fn path(random: &mut Random) -> String {
