@@ -88,7 +88,7 @@ const COMMANDS: &[&str] = &[
     "cp -a $1 $2",
     // Into itself, busybox's never ends, nor through a link to a directory above.
     "case $2/ in $1/*) ;; *) cp -r $1 $2 ;; esac",
-    "find -L $1 -maxdepth 3",
+    "find -L $1 -maxdepth 3 -type f -exec cat {} +",
     "ln $1 $2",
     "ln -s $1 $2",
     "ln -sfn $1 $2",
